@@ -1,0 +1,3 @@
+module github.com/memsys/docker-memsys
+
+go 1.26
