@@ -1,0 +1,73 @@
+// Package engine talks to the Docker Engine: containers, volumes, images. It is the only package that imports the engine's client.
+// Operations declare the small interfaces they need; enginetest is a complete fake held to the real engine by a shared conformance test.
+package engine
+
+import "time"
+
+// Info is which engine this is.
+type Info struct {
+	ID         string
+	Name       string // the engine's host name
+	Version    string
+	APIVersion string
+	RootDir    string
+	Rootless   bool
+	// Local tells that the engine runs on this machine's own kernel, so that its paths are ours.
+	Local bool
+	Time  time.Time // the engine's clock
+}
+
+// State is a container's state as the engine names it.
+type State string
+
+// The states of containers.
+const (
+	Created    State = "created"
+	Running    State = "running"
+	Paused     State = "paused"
+	Restarting State = "restarting"
+	Exited     State = "exited"
+	Dead       State = "dead"
+)
+
+// Container is one container, whatever its state.
+type Container struct {
+	ID      string
+	Name    string
+	Project string // com.docker.compose.project
+	Service string // com.docker.compose.service
+	Number  string // com.docker.compose.container-number
+	OneOff  bool
+	State   State
+	Image   string // reference it was created from
+	ImageID string
+	Mounts  []Mount
+	Labels  map[string]string
+}
+
+// Mount is what the engine really mounted into a container.
+type Mount struct {
+	Type        string // bind, volume, tmpfs, ...
+	Name        string // of a volume
+	Source      string // path on the engine's host
+	Destination string
+	Driver      string
+	ReadOnly    bool
+}
+
+// Volume is a volume of the engine.
+type Volume struct {
+	Name       string
+	Driver     string
+	Mountpoint string
+	Options    map[string]string
+	Labels     map[string]string
+	CreatedAt  time.Time
+}
+
+// Image is an image of the engine.
+type Image struct {
+	ID          string
+	RepoTags    []string
+	RepoDigests []string
+}
