@@ -34,6 +34,17 @@ type Project struct {
 	ConfigFiles []string `json:"configFiles"`
 	EngineID    string   `json:"engineId,omitempty"`
 	Host        string   `json:"host,omitempty"`
+	// Files are the project's own files that the archive holds.
+	Files []ProjectFile `json:"files,omitempty"`
+	// Selected are the services that the backup was limited to; empty for a backup of the whole project.
+	Selected []string `json:"selected,omitempty"`
+}
+
+// ProjectFile is a compose file, environment file, configuration or secret of the project.
+type ProjectFile struct {
+	Name   string `json:"name"` // in the archive: project/...
+	Path   string `json:"path"` // where it was
+	Secret bool   `json:"secret,omitempty"`
 }
 
 // Service is a service of the project as the engine had it when the backup was made.
