@@ -1,5 +1,47 @@
 // Package plugin is the command line of docker memsys: its commands, their wiring, hints and exit codes.
 package plugin
 
+import (
+	"os"
+
+	"github.com/docker/cli/cli-plugins/metadata"
+	cliplugin "github.com/docker/cli/cli-plugins/plugin"
+	"github.com/docker/cli/cli/command"
+	"github.com/docker/cli/cli/debug"
+	"go.opentelemetry.io/otel"
+)
+
+// name is the verb of the docker command that this plugin adds.
+const name = "memsys"
+
 // Main runs the plugin and ends the process with the exit code of the command.
-func Main() {}
+func Main() {
+	os.Exit(run())
+}
+
+// run builds the outside world of this process, runs the command line in it and returns the exit code.
+func run() int {
+	globals, args := splitGlobals(os.Args[1:])
+	os.Args = append([]string{os.Args[0]}, pluginArgs(globals, args)...)
+	w := newWorld(globals)
+	a := newApp(w)
+	otel.SetErrorHandler(debug.OTELErrorHandler)
+	dockerCLI, err := command.NewDockerCli(command.WithUserAgent(userAgent()))
+	if err != nil {
+		return a.finish(err)
+	}
+	a.initDocker = frameworkInit
+	a.pluginConfig = func() map[string]string { return dockerCLI.ConfigFile().Plugins[name] }
+	return a.finish(cliplugin.RunPlugin(dockerCLI, a.root(), pluginMetadata()))
+}
+
+// pluginMetadata is what the docker command asks every plugin for. Older CLIs accept no other schema version.
+func pluginMetadata() metadata.Metadata {
+	return metadata.Metadata{
+		SchemaVersion:    "0.1.0",
+		Vendor:           "memsys",
+		Version:          buildVersion().Version,
+		ShortDescription: short,
+		URL:              "https://github.com/memsys/docker-memsys",
+	}
+}

@@ -1,0 +1,137 @@
+package plugin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	dockercli "github.com/docker/cli/cli"
+)
+
+// The exit codes of docker memsys; docs/exit-codes.md explains them. They never change their meaning.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitIncomplete  = 3
+	exitDamaged     = 4
+	exitRolledBack  = 5
+	exitNeedsPerson = 6
+	exitLocked      = 7
+	exitNoBackup    = 8
+	exitInterrupted = 130
+)
+
+// verdict is how a run ended: what to say, what to do next, and the exit code.
+type verdict struct {
+	Message string
+	Hint    string
+	Code    int
+}
+
+// usageError is wrong use of a flag or an argument.
+type usageError struct {
+	message string
+	hint    string
+}
+
+func (e *usageError) Error() string { return e.message }
+
+// usagef is a usageError without a hint of its own.
+func usagef(format string, args ...any) error {
+	return &usageError{message: fmt.Sprintf(format, args...)}
+}
+
+// exitError ends the run with a code that something else decided, and with no further word.
+type exitError struct{ code int }
+
+func (e *exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
+
+// outcome is a result that is no success although the command did what it could: its own code, message and next command.
+type outcome struct {
+	code    int
+	message string
+	hint    string
+	err     error
+}
+
+func (o *outcome) Error() string { return o.message }
+
+func (o *outcome) Unwrap() error { return o.err }
+
+// judge turns the error of a command into the verdict. It is the only place that knows which error means which code.
+func judge(err error, interrupted bool) verdict {
+	if err == nil && !interrupted {
+		return verdict{Code: exitDone}
+	}
+	v := verdictOf(err)
+	if interrupted && (v.Code == exitDone || v.Code == exitFailed) {
+		return verdict{Code: exitInterrupted, Message: interruptedMessage(err)}
+	}
+	return v
+}
+
+// verdictOf finds the first kind of error that is known.
+func verdictOf(err error) verdict {
+	var (
+		exit   *exitError
+		result *outcome
+		usage  *usageError
+		status dockercli.StatusError
+	)
+	switch {
+	case err == nil:
+		return verdict{Code: exitDone}
+	case errors.As(err, &exit):
+		return verdict{Code: exit.code}
+	case errors.As(err, &result):
+		return verdict{Code: result.code, Message: err.Error(), Hint: result.hint}
+	case errors.As(err, &usage):
+		return verdict{Code: exitUsage, Message: err.Error(), Hint: usage.hint}
+	case errors.As(err, &status):
+		return verdict{Code: max(status.StatusCode, exitFailed), Message: status.Error()}
+	}
+	return verdict{Code: exitFailed, Message: err.Error(), Hint: hintFor(err)}
+}
+
+// hintFor names the next command for errors that need no code of their own.
+func hintFor(error) string { return "" }
+
+// interruptedMessage says that the run ended early, and what else went wrong if anything did.
+func interruptedMessage(err error) string {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, errInterrupted) {
+		return "interrupted; everything was put back"
+	}
+	return "interrupted; everything was put back: " + err.Error()
+}
+
+// finish ends the run: it closes the display, prints the verdict on standard error and returns the exit code.
+func (a *app) finish(err error) int {
+	v := judge(err, a.interruption.happened())
+	a.closeDisplay()
+	a.interruption.release()
+	if v.Message != "" {
+		a.printVerdict(v)
+	}
+	return v.Code
+}
+
+// printVerdict writes the verdict as the last line of standard error: a JSON object with --progress json, else text.
+func (a *app) printVerdict(v verdict) {
+	if a.flags.progress == "json" {
+		line, _ := json.Marshal(struct {
+			Error    bool   `json:"error"`
+			Message  string `json:"message"`
+			Hint     string `json:"hint,omitempty"`
+			ExitCode int    `json:"exitCode"`
+		}{true, v.Message, v.Hint, v.Code})
+		fmt.Fprintf(a.err, "%s\n", line)
+		return
+	}
+	if v.Hint != "" {
+		fmt.Fprintf(a.err, "%s\nnext: %s\n", v.Message, v.Hint)
+		return
+	}
+	fmt.Fprintln(a.err, v.Message)
+}

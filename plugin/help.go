@@ -1,0 +1,97 @@
+package plugin
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// longHelp is the description of the whole.
+const longHelp = `Back up, verify and restore the data of a Compose project.
+
+memsys reads the Compose file, finds every folder and volume that holds data, and
+stores them in one archive that plain tar can restore. A backup counts only after
+it was read back and checked.`
+
+// usageTemplate is docker's layout with groups of commands, and the project flags set apart.
+const usageTemplate = `Usage:  {{if .HasAvailableSubCommands}}{{.CommandPath}} [OPTIONS] COMMAND{{else}}{{.UseLine}}{{end}}
+
+{{with (or .Long .Short)}}{{. | trim}}{{end}}
+{{- if .HasExample}}
+
+Examples:
+{{.Example}}
+{{- end}}
+{{- if gt (len .Aliases) 0}}
+
+Aliases:
+  {{commandAliases .}}
+{{- end}}
+{{- $root := .}}
+{{- range .Groups}}{{$group := .}}
+
+{{.Title}}
+{{- range $root.Commands}}{{if and .IsAvailableCommand (eq .GroupID $group.ID)}}
+  {{rpad .Name .NamePadding}} {{.Short}}
+{{- end}}{{end}}
+{{- end}}
+{{- if .HasAvailableLocalFlags}}
+
+Options:
+{{.LocalFlags.FlagUsages | trimRightSpace}}
+{{- end}}
+{{- if .HasAvailableInheritedFlags}}
+
+Project and progress options:
+{{.InheritedFlags.FlagUsages | trimRightSpace}}
+{{- end}}
+{{- if .HasAvailableSubCommands}}
+
+Run '{{.CommandPath}} COMMAND --help' for more information on a command.
+{{- end}}
+`
+
+// useHelpTemplate gives cmd and its commands our help.
+func useHelpTemplate(cmd *cobra.Command) {
+	cobra.AddTemplateFunc("commandAliases", commandAliases)
+	cmd.SetUsageTemplate(usageTemplate)
+	cmd.SetHelpTemplate("{{.UsageString}}")
+}
+
+// commandAliases are all names of a command, each with its path.
+func commandAliases(cmd *cobra.Command) string {
+	parent := strings.TrimSuffix(cmd.CommandPath(), cmd.Name())
+	names := []string{cmd.CommandPath()}
+	for _, alias := range cmd.Aliases {
+		names = append(names, parent+alias)
+	}
+	return strings.Join(names, ", ")
+}
+
+// examples lays command lines out for the help.
+func examples(lines ...string) string { return "  " + strings.Join(lines, "\n  ") }
+
+// helpCommand is "docker memsys help COMMAND".
+func (a *app) helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:               "help [COMMAND]",
+		Short:             "Show the help of a command",
+		Example:           examples("docker memsys help backup"),
+		GroupID:           groupOther,
+		PersistentPreRunE: func(*cobra.Command, []string) error { return nil },
+		RunE:              a.help,
+	}
+}
+
+// help prints the help of the command that args name.
+func (a *app) help(cmd *cobra.Command, args []string) error {
+	target := cmd.Parent()
+	for _, word := range args {
+		next, _, err := target.Find([]string{word})
+		if err != nil || next == target {
+			return a.unknownCommand(target, []string{word})
+		}
+		target = next
+	}
+	return target.Help()
+}

@@ -1,0 +1,74 @@
+package plugin
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/docker/cli/templates"
+)
+
+// formatHelp describes --format of commands that print one object.
+const formatHelp = `Format output using a custom template:
+'json':             Print in JSON format
+'TEMPLATE':         Print output using the given Go template.
+Refer to https://docs.docker.com/go/formatting/ for more information about formatting output with templates`
+
+// pipe is a stream that calls broken once when nobody reads it any more, and swallows what comes then.
+type pipe struct {
+	to     io.Writer
+	broken func()
+	mu     sync.Mutex
+	gone   bool
+}
+
+// Write writes p. A broken pipe is no error of the writer: what it does must go on to its orderly end.
+func (p *pipe) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone {
+		return len(b), nil
+	}
+	n, err := p.to.Write(b)
+	if err != nil && brokenPipe(err) {
+		p.gone = true
+		p.broken()
+		return len(b), nil
+	}
+	return n, err
+}
+
+// printf writes to standard output.
+func (a *app) printf(format string, args ...any) error {
+	_, err := fmt.Fprintf(a.out, format, args...)
+	if err != nil {
+		return fmt.Errorf("write result: %w", err)
+	}
+	return nil
+}
+
+// printFormatted prints one object as JSON or by a template.
+func (a *app) printFormatted(format string, v any) error {
+	if format == "json" {
+		return a.printJSON(v)
+	}
+	tmpl, err := templates.Parse(format)
+	if err != nil {
+		return usagef("template parsing error: %v", err)
+	}
+	if err := tmpl.Execute(a.out, v); err != nil {
+		return usagef("template parsing error: %v", err)
+	}
+	return a.printf("\n")
+}
+
+// printJSON prints v on one line, as scripts read it.
+func (a *app) printJSON(v any) error {
+	encoder := json.NewEncoder(a.out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		return fmt.Errorf("write result: %w", err)
+	}
+	return nil
+}

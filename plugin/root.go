@@ -1,0 +1,152 @@
+package plugin
+
+import (
+	"context"
+	"io"
+
+	cliplugin "github.com/docker/cli/cli-plugins/plugin"
+	"github.com/memsys/docker-memsys/internal/display"
+	"github.com/memsys/docker-memsys/internal/progress"
+	"github.com/spf13/cobra"
+)
+
+// short says what the plugin is, in docker's list of commands too.
+const short = "Back up, verify and restore the data of a Compose project"
+
+// The groups of commands in the help.
+const (
+	groupData    = "data"
+	groupProject = "project"
+	groupOther   = "other"
+)
+
+// app is one run of the command line.
+type app struct {
+	world        *world
+	flags        rootFlags
+	out          io.Writer
+	err          io.Writer
+	interruption interruption
+	display      *display.Display
+	// initDocker readies Docker's configuration for a command; nil outside the plugin framework.
+	initDocker func(cmd *cobra.Command, args []string) error
+	// pluginConfig is what Docker's configuration file holds for memsys; nil outside the plugin framework.
+	pluginConfig func() map[string]string
+}
+
+// rootFlags are the flags that every command takes, before its verb or behind it.
+type rootFlags struct {
+	files      []string
+	project    string
+	projectDir string
+	profiles   []string
+	envFiles   []string
+	progress   string
+}
+
+// newApp is a run in the world w.
+func newApp(w *world) *app {
+	a := &app{world: w}
+	a.out = &pipe{to: w.Out, broken: a.interruption.interrupt}
+	a.err = &pipe{to: w.Err, broken: a.interruption.interrupt}
+	return a
+}
+
+// Command is the whole command tree, for the generator of the reference.
+func Command() *cobra.Command { return newApp(newWorld(nil)).root() }
+
+// root builds the command tree.
+func (a *app) root() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   name,
+		Short: short,
+		Long:  longHelp,
+		Example: examples("docker memsys sources", "docker memsys backup", "docker memsys list",
+			"docker memsys restore latest", "docker memsys -f compose.yaml -p notes verify --all"),
+		Args:              cobra.ArbitraryArgs,
+		RunE:              a.unknownCommand,
+		PersistentPreRunE: a.prepare,
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		TraverseChildren:  true,
+	}
+	a.installFlags(cmd)
+	cmd.SetFlagErrorFunc(flagError)
+	cmd.AddGroup(&cobra.Group{ID: groupData, Title: "Backups:"}, &cobra.Group{ID: groupProject, Title: "The project:"},
+		&cobra.Group{ID: groupOther, Title: "Other commands:"})
+	for _, build := range a.commands() {
+		sub := build()
+		sub.DisableFlagsInUseLine = true
+		cmd.AddCommand(sub)
+	}
+	useHelpTemplate(cmd)
+	return cmd
+}
+
+// commands are the constructors of all commands, in the order of the help.
+func (a *app) commands() []func() *cobra.Command {
+	return []func() *cobra.Command{a.versionCommand, a.helpCommand}
+}
+
+// installFlags adds the flags that every command takes. They take a value each: cobra could not tell a verb from the value of an unknown boolean.
+func (a *app) installFlags(cmd *cobra.Command) {
+	flags := cmd.PersistentFlags()
+	flags.StringArrayVarP(&a.flags.files, "file", "f", nil, "Compose configuration files")
+	flags.StringVarP(&a.flags.project, "project-name", "p", "", "Project name")
+	flags.StringVar(&a.flags.projectDir, "project-directory", "", "Working directory of the project (default: the folder of the first Compose file)")
+	flags.StringArrayVar(&a.flags.profiles, "profile", nil, "Profile to enable")
+	flags.StringArrayVar(&a.flags.envFiles, "env-file", nil, "Environment file")
+	flags.StringVar(&a.flags.progress, "progress", string(display.Auto), "How progress is shown on standard error: "+display.Modes())
+	cmd.Flags().AddFlagSet(flags)
+	completeRootFlags(cmd)
+}
+
+// prepare runs before every command: it readies the context that ends with a signal, Docker's configuration and the display.
+func (a *app) prepare(cmd *cobra.Command, args []string) error {
+	ctx := cmd.Context()
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	cmd.SetContext(a.interruption.watch(ctx))
+	if a.initDocker != nil {
+		if err := a.initDocker(cmd, args); err != nil {
+			return err
+		}
+		a.interruption.ctx = cmd.Context()
+	}
+	return a.openDisplay()
+}
+
+// frameworkInit is the plugin framework's own preparation: it reads Docker's configuration, dials nothing, and ends the
+// command's context when the docker command closes its socket.
+func frameworkInit(cmd *cobra.Command, args []string) error {
+	return cliplugin.PersistentPreRunE(cmd, args)
+}
+
+// openDisplay starts showing progress.
+func (a *app) openDisplay() error {
+	mode, err := display.ParseMode(a.flags.progress)
+	if err != nil {
+		return usagef("%v", err)
+	}
+	a.display = display.New(display.Options{
+		Mode: mode, Out: a.err, Terminal: a.world.Err.Terminal, Width: a.world.Width,
+		NoColor: a.env("NO_COLOR") != "", Now: a.world.Now,
+	})
+	return nil
+}
+
+// closeDisplay shows what is left to show.
+func (a *app) closeDisplay() {
+	if a.display != nil {
+		a.display.Close()
+	}
+}
+
+// sink takes the events of operations.
+func (a *app) sink() progress.Sink {
+	if a.display == nil {
+		return progress.Discard
+	}
+	return a.display
+}
