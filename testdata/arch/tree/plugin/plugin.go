@@ -1,0 +1,6 @@
+// Package plugin starts programs.
+package plugin
+
+import _ "os/exec"
+
+func init() {}
