@@ -3,6 +3,7 @@ module github.com/memsys/docker-memsys
 go 1.26.0
 
 require (
+	github.com/creack/pty v1.1.24
 	github.com/docker/cli v29.9.3+incompatible
 	github.com/docker/go-units v0.5.0
 	github.com/mattn/go-runewidth v0.0.31

@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# Makes what the end-to-end tests work with, without any registry: scripts/testenv.sh DIR
+#   DIR/config   a DOCKER_CONFIG with Compose, built from its Go module, and the plugin of this checkout
+#   DIR/images   the tests' images, imported into the engine of DIR, or else into the one that DOCKER_HOST names
+# Run it again after a change of the plugin.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+main() {
+	[ $# = 1 ] || die "usage: scripts/testenv.sh DIR"
+	mkdir -p "$1"
+	local dir
+	dir=$(cd "$1" && pwd -P)
+	mkdir -p "$dir/config/cli-plugins" "$dir/images"
+	make_config "$dir/config/cli-plugins"
+	if [ -e "$dir/engine.pid" ]; then eval "$("$repo/scripts/engine.sh" env "$dir")"; fi
+	export DOCKER_CONFIG=$dir/config
+	import_busybox "$dir/images"
+	import_sample "$dir/images"
+}
+
+make_config() {
+	local compose
+	compose=$cache/compose-$(cat "$repo/scripts/compose/go.mod" "$repo/scripts/compose/go.sum" | sha256sum | cut -c1-12)-$(go env GOVERSION)
+	[ -x "$compose/docker-compose" ] || locked compose build_compose "$compose"
+	replace "$compose/docker-compose" "$1/docker-compose"
+	step "build the plugin"
+	"$repo/scripts/build.sh" "$1/docker-memsys.new"
+	mv "$1/docker-memsys.new" "$1/docker-memsys"
+}
+
+# replace FROM TO copies a file so that one that is running is not written to.
+replace() { cp "$1" "$2.new" && mv "$2.new" "$2"; }
+
+build_compose() {
+	[ ! -x "$1/docker-compose" ] || return 0
+	step "build Docker Compose from its Go module (once; a minute or two)"
+	local package=github.com/docker/compose/v5 version
+	version=$(go -C "$repo/scripts/compose" list -m -f '{{.Version}}' "$package")
+	mkdir -p "$1"
+	CGO_ENABLED=0 nice go -C "$repo/scripts/compose" build -trimpath \
+		-ldflags "-s -w -X $package/internal.Version=$version" -o "$1/docker-compose.new" "$package/cmd"
+	mv "$1/docker-compose.new" "$1/docker-compose"
+}
+
+# import_image DIR NAME CHANGE… imports the folder DIR as an image and removes the folder.
+import_image() {
+	local dir=$1 name=$2 changes=() change
+	shift 2
+	for change in 'LABEL memsys.testbed=1' "$@"; do changes+=(--change "$change"); done
+	tar --create --directory "$dir" --owner 0 --group 0 . |
+		docker image import "${changes[@]}" - "$name" >/dev/null || die "the engine did not import the image $name"
+	rm -rf "$dir"
+}
+
+import_busybox() {
+	local applet
+	[ ! -e "${1%/images}/engine.pid" ] || need_packages busybox-static
+	if ! busybox_is_static; then
+		left_out "image memsystest/busybox and the tests that need it: a static /bin/busybox is missing (Debian: busybox-static)"
+		return 0
+	fi
+	rm -rf "$1/busybox"
+	mkdir -p "$1/busybox/bin" "$1/busybox/tmp" "$1/busybox/etc"
+	echo root:x:0:0:root:/:/bin/sh >"$1/busybox/etc/passwd"
+	cp /bin/busybox "$1/busybox/bin/"
+	for applet in $(/bin/busybox --list); do
+		[ "$applet" = busybox ] || ln -sf busybox "$1/busybox/bin/$applet"
+	done
+	import_image "$1/busybox" memsystest/busybox:latest 'CMD ["sh"]'
+}
+
+busybox_is_static() { [ -x /bin/busybox ] && ! ldd /bin/busybox >/dev/null 2>&1; }
+
+import_sample() {
+	[ -d "$repo/examples/memory-system" ] || return 0
+	die "the image of examples/memory-system is not wired yet"
+}
+
+main "$@"
