@@ -5,6 +5,7 @@ package e2e
 import (
 	"io"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +30,7 @@ volumes:
 func TestBedRunsTheEngineThatItSays(t *testing.T) {
 	p := NewProject(t, webProject)
 	version := p.Output("version", "--format", "{{.Server.Version}}")
-	assert.Assert(t, strings.HasPrefix(version, EngineVersion()) || EngineVersion() == "29" && strings.Contains(version, "beta"), version)
+	assert.Assert(t, strings.HasPrefix(version, EngineVersion()+".") || version == EngineVersion(), version)
 }
 
 func TestBedRunsAProjectWithNetworkVolumesAndPublishedPort(t *testing.T) {
@@ -39,13 +40,29 @@ func TestBedRunsAProjectWithNetworkVolumesAndPublishedPort(t *testing.T) {
 	p.Up()
 	assert.Equal(t, p.State("web"), "running")
 	assert.Equal(t, p.Exec("web", "cat", "/www/page"), "hello")
+	assert.Equal(t, get(t, "http://"+p.Address("web", "80")+"/page"), "hello")
+}
+
+func TestBedDeploysTheSample(t *testing.T) {
+	p := Sample(t, 25)
+	health := get(t, "http://"+p.Address("memory-system", "3000")+"/health")
+	assert.Assert(t, strings.Contains(health, "25"), health)
+	files, err := filepath.Glob(p.Path("home", "data", "memories", "*.json"))
+	assert.NilError(t, err)
+	assert.Equal(t, len(files), 25)
+}
+
+// get is the body of a page that must be there.
+func get(t testing.TB, url string) string {
+	t.Helper()
 	client := http.Client{Timeout: 10 * time.Second}
-	response, err := client.Get("http://" + p.Address("web", "80") + "/page")
+	response, err := client.Get(url)
 	assert.NilError(t, err)
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	assert.NilError(t, err)
-	assert.Equal(t, string(body), "hello")
+	assert.Equal(t, response.StatusCode, http.StatusOK, string(body))
+	return string(body)
 }
 
 func TestBedRunsAContainerOnTheDefaultBridge(t *testing.T) {

@@ -49,7 +49,7 @@ run_on_present() {
 	make_root
 	"$repo/scripts/testenv.sh" "$root"
 	run_tests_in "$version" env DOCKER_CONFIG="$root/config" MEMSYS_E2E_ENGINE="$version"
-	docker image rm --force memsystest/busybox:latest >/dev/null 2>&1 || true
+	docker image rm --force memsystest/busybox:latest memsystest/memory-system:latest >/dev/null 2>&1 || true
 	finish
 }
 

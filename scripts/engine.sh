@@ -9,6 +9,7 @@ set -euo pipefail
 dockerd_version=v2.0.0-beta.24
 containerd_version=v2.4.2
 runc_version=v1.5.2
+version_flag="-X github.com/moby/moby/v2/dockerversion.Version=29.0.0-$dockerd_version"
 
 usage() {
 	cat >&2 <<'TEXT'
@@ -65,7 +66,7 @@ build_newest() {
 
 go_install() {
 	note "go install $*"
-	(cd / && nice go install -trimpath -ldflags '-s -w' "$@") 2> >(grep -v '^go: downloading' >&2)
+	(cd / && nice go install -trimpath -ldflags "-s -w $version_flag" "$@") 2> >(grep -v '^go: downloading' >&2)
 }
 
 start_engine() {

@@ -17,7 +17,8 @@ main() {
 	if [ -e "$dir/engine.pid" ]; then eval "$("$repo/scripts/engine.sh" env "$dir")"; fi
 	export DOCKER_CONFIG=$dir/config
 	import_busybox "$dir/images"
-	import_sample "$dir/images"
+	step "make the image of examples/memory-system"
+	import_sample
 }
 
 make_config() {
@@ -74,8 +75,7 @@ import_busybox() {
 busybox_is_static() { [ -x /bin/busybox ] && ! ldd /bin/busybox >/dev/null 2>&1; }
 
 import_sample() {
-	[ -d "$repo/examples/memory-system" ] || return 0
-	die "the image of examples/memory-system is not wired yet"
+	"$repo/examples/memory-system/image.sh" memsystest/memory-system:latest >/dev/null || die "the image of examples/memory-system was not made"
 }
 
 main "$@"

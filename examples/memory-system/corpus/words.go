@@ -10,22 +10,38 @@ type topic struct {
 
 func topics() []topic {
 	return []topic{
-		{"garden", words("tomatoes compost greenhouse hose seedlings hedge pond mulch orchard rake beehive trellis"),
-			words("watered pruned moved weeded planted harvested covered fed")},
-		{"travel", words("passport train hotel itinerary ferry visa backpack museum airport map luggage hostel"),
-			words("booked cancelled renewed delayed packed confirmed shared postponed")},
-		{"work", words("deployment invoice meeting roadmap database review contract release dashboard backlog ticket migration"),
-			words("approved rescheduled reviewed shipped rejected archived reopened documented")},
-		{"health", words("prescription appointment allergy knee running blood-test dentist vitamins sleep breakfast walk physiotherapy"),
-			words("checked refilled moved measured skipped repeated discussed noted")},
-		{"kitchen", words("sourdough oven knife recipe freezer coffee noodles spices pan broth dumplings lemon"),
-			words("baked sharpened tasted frozen replaced roasted cleaned ordered")},
-		{"home", words("boiler window heating lease neighbour cellar roof bicycle lamp router curtain key"),
-			words("repaired painted replaced measured insured lent cleaned fixed")},
-		{"music", words("piano violin rehearsal score concert metronome choir record guitar strings tuner playlist"),
-			words("tuned practised recorded borrowed performed transposed restrung sold")},
-		{"family", words("birthday wedding photograph letter cousin school grandmother recital present anniversary cat dog"),
-			words("celebrated framed visited called planned invited thanked remembered")},
+		{
+			"garden", words("tomatoes compost greenhouse hose seedlings hedge pond mulch orchard rake beehive trellis"),
+			words("watered pruned moved weeded planted harvested covered fed"),
+		},
+		{
+			"travel", words("passport train hotel itinerary ferry visa backpack museum airport map luggage hostel"),
+			words("booked cancelled renewed delayed packed confirmed shared postponed"),
+		},
+		{
+			"work", words("deployment invoice meeting roadmap database review contract release dashboard backlog ticket migration"),
+			words("approved rescheduled reviewed shipped rejected archived reopened documented"),
+		},
+		{
+			"health", words("prescription appointment allergy knee running blood-test dentist vitamins sleep breakfast walk physiotherapy"),
+			words("checked refilled moved measured skipped repeated discussed noted"),
+		},
+		{
+			"kitchen", words("sourdough oven knife recipe freezer coffee noodles spices pan broth dumplings lemon"),
+			words("baked sharpened tasted frozen replaced roasted cleaned ordered"),
+		},
+		{
+			"home", words("boiler window heating lease neighbour cellar roof bicycle lamp router curtain key"),
+			words("repaired painted replaced measured insured lent cleaned fixed"),
+		},
+		{
+			"music", words("piano violin rehearsal score concert metronome choir record guitar strings tuner playlist"),
+			words("tuned practised recorded borrowed performed transposed restrung sold"),
+		},
+		{
+			"family", words("birthday wedding photograph letter cousin school grandmother recital present anniversary cat dog"),
+			words("celebrated framed visited called planned invited thanked remembered"),
+		},
 	}
 }
 
