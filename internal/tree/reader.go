@@ -1,0 +1,36 @@
+package tree
+
+import "io"
+
+// reader is an open file of the tree.
+type reader struct {
+	file   *file
+	opened *Entry
+	pos    int64
+}
+
+// Read implements io.Reader.
+func (r *reader) Read(p []byte) (int, error) {
+	n, err := r.file.ReadAt(p, r.pos)
+	r.pos += int64(n)
+	if err == io.EOF && n > 0 {
+		err = nil
+	}
+	return n, err
+}
+
+// ReadAt implements io.ReaderAt.
+func (r *reader) ReadAt(p []byte, off int64) (int, error) { return r.file.ReadAt(p, off) }
+
+// Close implements io.Closer.
+func (r *reader) Close() error { return r.file.Close() }
+
+// Changed implements Reader.
+func (r *reader) Changed() (bool, error) {
+	now, err := r.file.stat()
+	if err != nil {
+		return false, err
+	}
+	was := r.opened
+	return now.Size != was.Size || !now.ModTime.Equal(was.ModTime) || !now.ChangeTime.Equal(was.ChangeTime), nil
+}
