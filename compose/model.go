@@ -7,7 +7,7 @@ import "time"
 // Kind is what a source is. The values are written to disk.
 type Kind string
 
-// The kinds of sources.
+// The kinds of sources. Mounts of other kinds (tmpfs, npipe, cluster, image) are listed by Compose's name for them, always excluded.
 const (
 	Bind   Kind = "bind"
 	Volume Kind = "volume"
@@ -22,6 +22,7 @@ type Source struct {
 	Path string
 	// Volume describes a volume; nil for a bind.
 	Volume *VolumeInfo
+	// Mounts are its uses, sorted by service and target.
 	Mounts []Mount
 	// Excluded says why the source is not in the backup; empty where it is.
 	Excluded string
@@ -49,6 +50,7 @@ type Mount struct {
 // Live is what the engine has mounted into one container of the project; Sources takes it to find anonymous volumes.
 type Live struct {
 	Service string
+	Number  int // the container's number in its service, 0 where unknown
 	Mounts  []LiveMount
 }
 
@@ -58,6 +60,7 @@ type LiveMount struct {
 	Name        string
 	Source      string
 	Destination string
+	Driver      string
 	ReadOnly    bool
 }
 
@@ -71,6 +74,8 @@ type Config struct {
 	Health    Health
 	Chroma    string // URL, empty where the project has none
 	TimeZone  string // "local" or "utc": of archive names
+	// IncludeLogs brings sources that hold logs into the backup; only a flag sets it.
+	IncludeLogs bool
 	// Origins says where each setting came from, by its name in the configuration: "default", "compose.yaml:12", "MEMSYS_BACKUPS", "--backups".
 	Origins map[string]string
 }

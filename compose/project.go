@@ -1,0 +1,144 @@
+package compose
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/types"
+)
+
+// Project is a loaded Compose project.
+type Project struct {
+	Name       string
+	WorkingDir string
+	// ConfigFiles are the compose files that were named or found, in order; "-" is standard input. Files adds what these include and extend.
+	ConfigFiles []string
+	// EnvFiles are the project's own (.env or --env-file).
+	EnvFiles []string
+	// Environment is what the compose files were interpolated with: the caller's environment, then the env files.
+	Environment map[string]string
+	// Warnings are what reading the files had to say, for example unset variables.
+	Warnings []string
+
+	model   *types.Project
+	options LoadOptions
+	files   *fileSet
+}
+
+// Service is a service or a job of the project.
+type Service struct {
+	Name  string
+	Image string
+	// Enabled is false where none of the service's profiles is active.
+	Enabled  bool
+	Job      bool
+	Profiles []string
+	// DependsOn are the services it waits for, links and shared namespaces included, sorted.
+	DependsOn   []string
+	HealthCheck bool
+	Restart     string
+	Ports       []Port
+	Hooks       []Hook
+}
+
+// Port is a published port of a service.
+type Port struct {
+	HostIP    string
+	Published string // a port or a range; empty where the engine chooses
+	Target    int
+	Protocol  string
+}
+
+func newProject(model *types.Project, o LoadOptions, envFiles []string, details *types.ConfigDetails) (*Project, error) {
+	p := &Project{
+		Name:        model.Name,
+		WorkingDir:  model.WorkingDir,
+		EnvFiles:    slices.Clone(envFiles),
+		Environment: maps.Clone(model.Environment),
+		model:       model,
+		options:     o,
+	}
+	for _, f := range details.ConfigFiles {
+		p.ConfigFiles = append(p.ConfigFiles, f.Filename)
+	}
+	if err := p.checkVolumes(); err != nil {
+		return nil, err
+	}
+	p.files = readFileSet(details)
+	return p, p.checkSettings()
+}
+
+// checkVolumes refuses external volumes without a name, which compose-go lets pass: an unset variable leads there.
+func (p *Project) checkVolumes() error {
+	for _, key := range slices.Sorted(maps.Keys(p.model.Volumes)) {
+		if v := p.model.Volumes[key]; v.Name == "" {
+			return fmt.Errorf("volume %s: its name is empty, is a variable unset?", key)
+		}
+	}
+	return nil
+}
+
+// Services are all services, those of disabled profiles too, then all jobs; each group sorted by name.
+func (p *Project) Services() []Service {
+	var all []Service
+	for _, s := range p.model.AllServices() {
+		all = append(all, p.service(s))
+	}
+	for _, j := range p.model.AllJobs() {
+		all = append(all, p.job(j))
+	}
+	slices.SortFunc(all, func(a, b Service) int {
+		if a.Job != b.Job {
+			if a.Job {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Compare(a.Name, b.Name)
+	})
+	return all
+}
+
+func (p *Project) service(s types.ServiceConfig) Service {
+	_, enabled := p.model.Services[s.Name]
+	out := workload(s.Name, s.ContainerSpec, s.WorkloadSpec)
+	out.Enabled, out.Profiles, out.Restart = enabled, s.Profiles, s.Restart
+	out.DependsOn = s.GetDependencies()
+	slices.Sort(out.DependsOn)
+	out.Hooks, _ = p.hooks(s.Name, s.Extensions)
+	return out
+}
+
+func (p *Project) job(j types.JobConfig) Service {
+	_, enabled := p.model.Jobs[j.Name]
+	out := workload(j.Name, j.ContainerSpec, j.WorkloadSpec)
+	out.Job, out.Enabled, out.Profiles = true, enabled, j.Profiles
+	out.DependsOn = slices.Sorted(maps.Keys(j.DependsOn))
+	return out
+}
+
+func workload(name string, c types.ContainerSpec, w types.WorkloadSpec) Service {
+	s := Service{Name: name, Image: c.Image}
+	s.HealthCheck = w.HealthCheck != nil && !w.HealthCheck.Disable && len(w.HealthCheck.Test) > 0 && w.HealthCheck.Test[0] != "NONE"
+	for _, p := range w.Ports {
+		s.Ports = append(s.Ports, Port{HostIP: p.HostIP, Published: p.Published, Target: int(p.Target), Protocol: p.Protocol})
+	}
+	return s
+}
+
+// url is the address of the port on this machine, empty where it is not known before the container runs.
+func (p Port) url(scheme, path string) string {
+	if p.Published == "" || strings.Contains(p.Published, "-") || (p.Protocol != "" && p.Protocol != "tcp") {
+		return ""
+	}
+	host := p.HostIP
+	switch host {
+	case "", "0.0.0.0", "::":
+		host = "localhost"
+	}
+	return scheme + "://" + net.JoinHostPort(host, p.Published) + path
+}

@@ -1,0 +1,67 @@
+package compose
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"time"
+)
+
+// Runner runs docker compose as a child: its arguments as a list, its signals and its exit code passed on.
+type Runner struct {
+	// Docker is the docker command line's program; empty is "docker" from PATH.
+	Docker string
+	// Globals are Docker's own flags before "compose", such as --context NAME.
+	Globals []string
+	Stdin   io.Reader
+	Stdout  io.Writer
+	Stderr  io.Writer
+	// Dir is where the child starts; empty is the process's own.
+	Dir string
+	// Environ is the child's environment; nil is the process's own.
+	Environ []string
+}
+
+// ExitError is a docker compose that ended with a code other than 0. It has said why on its standard error.
+type ExitError struct{ Code int }
+
+func (e *ExitError) Error() string { return fmt.Sprintf("docker compose ended with exit code %d", e.Code) }
+
+// patience is how long docker compose has to end after the context did, before it is killed.
+const patience = 30 * time.Second
+
+// Run runs docker compose with these arguments and waits for it. When ctx ends, the child is asked to (SIGTERM) and has half a minute.
+// A child's failure is an *ExitError.
+func (r *Runner) Run(ctx context.Context, args ...string) error {
+	cmd := r.command(ctx, args)
+	err := cmd.Run()
+	if cmd.ProcessState == nil {
+		return fmt.Errorf("start %s: %w", cmd.Path, err)
+	}
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return &ExitError{Code: exitCode(exit.ProcessState)}
+	}
+	return err
+}
+
+func (r *Runner) command(ctx context.Context, args []string) *exec.Cmd {
+	docker := r.Docker
+	if docker == "" {
+		docker = "docker"
+	}
+	cmd := exec.CommandContext(ctx, docker, slices.Concat(r.Globals, []string{"compose"}, args)...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Dir = r.Stdin, r.Stdout, r.Stderr, r.Dir
+	cmd.Env = r.Environ
+	if cmd.Env == nil {
+		cmd.Env = os.Environ()
+	}
+	// The hints of docker's command line would appear twice: once for the child, once for us.
+	cmd.Env = append(slices.Clone(cmd.Env), "DOCKER_CLI_HOOKS=false")
+	cmd.Cancel = func() error { return interrupt(cmd.Process) }
+	cmd.WaitDelay = patience
+	return cmd
+}
