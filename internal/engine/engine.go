@@ -27,6 +27,7 @@ const (
 	Paused     State = "paused"
 	Restarting State = "restarting"
 	Exited     State = "exited"
+	Removing   State = "removing"
 	Dead       State = "dead"
 )
 

@@ -1,0 +1,117 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+)
+
+// The labels by which Compose marks its containers.
+const (
+	ProjectLabel = "com.docker.compose.project"
+	ServiceLabel = "com.docker.compose.service"
+	NumberLabel  = "com.docker.compose.container-number"
+	OneOffLabel  = "com.docker.compose.oneoff"
+)
+
+// Filter selects containers; its zero value selects all of the engine.
+type Filter struct {
+	Project string // exact name of a Compose project
+	Service string // exact name of a service
+}
+
+// Containers returns the containers that match, whatever their state, one-off ones too, in the order of their names. One that
+// disappears meanwhile is left out.
+func (c *Client) Containers(ctx context.Context, f Filter) ([]Container, error) {
+	filters := make(client.Filters)
+	if f.Project != "" {
+		filters.Add("label", ProjectLabel+"="+f.Project)
+	}
+	if f.Service != "" {
+		filters.Add("label", ServiceLabel+"="+f.Service)
+	}
+	list, err := c.api.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: filters})
+	if err != nil {
+		return nil, c.wrap(err, "list containers", "")
+	}
+	out := make([]Container, 0, len(list.Items))
+	for _, item := range list.Items {
+		one, err := c.Container(ctx, item.ID)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, one)
+	}
+	slices.SortFunc(out, func(a, b Container) int { return strings.Compare(a.Name, b.Name) })
+	return out, nil
+}
+
+// Container returns the container with this id.
+func (c *Client) Container(ctx context.Context, id string) (Container, error) {
+	res, err := c.api.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
+	if err != nil {
+		return Container{}, c.wrap(err, "inspect container", id)
+	}
+	return fromInspect(res.Container), nil
+}
+
+func fromInspect(in container.InspectResponse) Container {
+	out := Container{ID: in.ID, Name: strings.TrimPrefix(in.Name, "/"), ImageID: in.Image}
+	if in.State != nil {
+		out.State = State(in.State.Status)
+	}
+	if in.Config != nil {
+		l := in.Config.Labels
+		out.Labels, out.Image = l, in.Config.Image
+		out.Project, out.Service, out.Number = l[ProjectLabel], l[ServiceLabel], l[NumberLabel]
+		out.OneOff = strings.EqualFold(l[OneOffLabel], "true")
+	}
+	for _, m := range in.Mounts {
+		out.Mounts = append(out.Mounts, Mount{
+			Type: string(m.Type), Name: m.Name, Source: m.Source, Destination: m.Destination, Driver: m.Driver, ReadOnly: !m.RW,
+		})
+	}
+	slices.SortFunc(out.Mounts, func(a, b Mount) int { return strings.Compare(a.Destination, b.Destination) })
+	return out
+}
+
+// Pause freezes the processes of a running container. ErrConflict: it does not run, or is paused already.
+func (c *Client) Pause(ctx context.Context, id string) error {
+	_, err := c.api.ContainerPause(ctx, id, client.ContainerPauseOptions{})
+	return c.wrap(err, "pause container", id)
+}
+
+// Unpause lets a paused container go on. ErrConflict: it is not paused.
+func (c *Client) Unpause(ctx context.Context, id string) error {
+	_, err := c.api.ContainerUnpause(ctx, id, client.ContainerUnpauseOptions{})
+	if err != nil && strings.Contains(err.Error(), "is not paused") {
+		err = kindError{ErrConflict, err} // engines of version 20 report an internal error
+	}
+	return c.wrap(err, "unpause container", id)
+}
+
+// Stop stops a container; one that does not run is no error. It is killed when it takes longer than timeout; with 0 the container's
+// own setting counts.
+func (c *Client) Stop(ctx context.Context, id string, timeout time.Duration) error {
+	var opts client.ContainerStopOptions
+	if timeout > 0 {
+		seconds := int((timeout + time.Second - 1) / time.Second)
+		opts.Timeout = &seconds
+	}
+	_, err := c.api.ContainerStop(ctx, id, opts)
+	return c.wrap(err, "stop container", id)
+}
+
+// Start starts a container; one that runs already is no error.
+func (c *Client) Start(ctx context.Context, id string) error {
+	_, err := c.api.ContainerStart(ctx, id, client.ContainerStartOptions{})
+	return c.wrap(err, "start container", id)
+}

@@ -1,0 +1,73 @@
+package engine
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/moby/moby/api/types/system"
+	"github.com/moby/moby/client"
+)
+
+// Info asks the engine which one it is, and tells whether it runs on this machine.
+func (c *Client) Info(ctx context.Context) (Info, error) {
+	res, err := c.api.Info(ctx, client.InfoOptions{})
+	if err != nil {
+		return Info{}, c.wrap(err, "ask the engine what it is", "")
+	}
+	in := res.Info
+	info := Info{
+		ID: in.ID, Name: in.Name, Version: in.ServerVersion, APIVersion: c.api.ClientVersion(), RootDir: in.DockerRootDir,
+		Rootless: slices.ContainsFunc(in.SecurityOptions, func(o string) bool { return o == "name=rootless" || strings.HasPrefix(o, "name=rootless,") }),
+	}
+	// Without a readable clock the time stays zero: nothing is then taken for older than it is.
+	info.Time, _ = time.Parse(time.RFC3339Nano, in.SystemTime)
+	info.Local = !info.Rootless && local(c.host, c.endpoint, in)
+	return info, nil
+}
+
+// host is what local compares the engine's account of its machine with.
+type host interface {
+	name() string
+	kernel() string
+	memory() int64
+	stat(path string) error
+	read(path string) ([]byte, error)
+}
+
+// local tells whether the engine runs on this machine's kernel and sees this machine's files. When in doubt it does not: a path of
+// another machine must never be taken for ours.
+func local(h host, endpoint string, in system.Info) bool {
+	if !strings.HasPrefix(endpoint, "unix://") || in.OSType != "linux" || strings.Contains(in.OperatingSystem, "Docker Desktop") {
+		return false
+	}
+	if h.kernel() == "" || in.KernelVersion != h.kernel() || in.MemTotal != h.memory() {
+		return false
+	}
+	if err := h.stat(in.DockerRootDir); err != nil && !os.IsPermission(err) {
+		return false
+	}
+	// Engines since 24 keep their id in a file; who can read it needs no other proof.
+	if id, err := h.read(filepath.Join(in.DockerRootDir, "engine-id")); err == nil {
+		return strings.TrimSpace(string(id)) == in.ID
+	}
+	return in.Name != "" && in.Name == h.name()
+}
+
+// thisHost is the machine that this process runs on.
+type thisHost struct{}
+
+func (thisHost) name() string {
+	name, _ := os.Hostname() // unknown is "", which equals no engine's name
+	return name
+}
+
+func (thisHost) stat(path string) error {
+	_, err := os.Lstat(path)
+	return err
+}
+
+func (thisHost) read(path string) ([]byte, error) { return os.ReadFile(path) }

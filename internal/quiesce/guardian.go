@@ -1,0 +1,126 @@
+package quiesce
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/memsys/docker-memsys/internal/engine"
+)
+
+// Times of a guardian at work.
+const (
+	guardReach = 5 * time.Second  // to reach the engine before it says that it is ready
+	guardTries = 60 * time.Second // to let go when the engine does not answer
+	// A request of the dead parent may still be under way in the engine: for so long the guardian looks again.
+	guardAfterPause = 1500 * time.Millisecond
+	guardAfterStop  = 30 * time.Second
+	guardLook       = 100 * time.Millisecond
+)
+
+// GuardianMain is the guardian process: it reads its order from in, says on out that it watches, and waits. When in ends without
+// the word that all is done, or when the limit has passed, it lets the containers go. It writes nothing else and ends by itself; the
+// signals that end its parent do not end it. It returns the exit code.
+func GuardianMain(in io.Reader, out io.Writer) int {
+	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM, syscall.SIGPIPE)
+	lines := bufio.NewReader(in)
+	o, e, err := takeOrder(lines)
+	answer := reply{Ready: err == nil}
+	if err != nil {
+		answer.Error = err.Error()
+	}
+	if json.NewEncoder(out).Encode(answer) != nil || err != nil {
+		return 1 // nobody listens: nothing was paused yet
+	}
+	defer e.Close()
+	if waitForEnd(lines, time.Duration(o.LimitMS)*time.Millisecond) {
+		return 0
+	}
+	return resume(e, o.Items)
+}
+
+func takeOrder(lines *bufio.Reader) (order, *engine.Client, error) {
+	var o order
+	line, err := lines.ReadBytes('\n')
+	if err != nil {
+		return o, nil, fmt.Errorf("read the order: %w", err)
+	}
+	if err := json.Unmarshal(line, &o); err != nil {
+		return o, nil, fmt.Errorf("read the order: %w", err)
+	}
+	e, err := engine.Dial(o.Endpoint)
+	if err != nil {
+		return o, nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), guardReach)
+	defer cancel()
+	for _, it := range o.Items {
+		if _, err := e.Container(ctx, it.ID); err != nil {
+			return o, nil, err
+		}
+	}
+	return o, e, nil
+}
+
+// waitForEnd returns true when the parent says that all is done, false when it is gone or the limit has passed.
+func waitForEnd(lines *bufio.Reader, limit time.Duration) bool {
+	done := make(chan bool, 1)
+	go func() {
+		line, err := lines.ReadString('\n')
+		done <- err == nil && line == doneLine+"\n"
+	}()
+	var over <-chan time.Time
+	if limit > 0 {
+		over = time.After(limit)
+	}
+	select {
+	case d := <-done:
+		return d
+	case <-over:
+		return false
+	}
+}
+
+// resume lets go, then looks again for a while.
+func resume(e Engine, items []Item) int {
+	var paused, stopped []Item
+	for _, it := range items {
+		if it.Action == Stop {
+			stopped = append(stopped, it)
+		} else {
+			paused = append(paused, it)
+		}
+	}
+	failed := make(chan bool, 2)
+	go func() { failed <- resumeFor(e, paused, guardAfterPause) }()
+	go func() { failed <- resumeFor(e, stopped, guardAfterStop) }()
+	if a, b := <-failed, <-failed; a || b {
+		return 1
+	}
+	return 0
+}
+
+func resumeFor(e Engine, items []Item, watch time.Duration) (failed bool) {
+	if len(items) == 0 {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), guardTries)
+	defer cancel()
+	end := time.After(watch)
+	tick := time.NewTicker(guardLook)
+	defer tick.Stop()
+	for {
+		_, left, _ := letGoAll(ctx, e, items)
+		failed = len(left) > 0
+		select {
+		case <-end:
+			return failed
+		case <-tick.C:
+		}
+	}
+}

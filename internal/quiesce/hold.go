@@ -1,0 +1,164 @@
+package quiesce
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/memsys/docker-memsys/internal/engine"
+	"github.com/memsys/docker-memsys/internal/progress"
+)
+
+// Engine is what holding needs of an engine.
+type Engine interface {
+	Containers(ctx context.Context, f engine.Filter) ([]engine.Container, error)
+	Container(ctx context.Context, id string) (engine.Container, error)
+	Pause(ctx context.Context, id string) error
+	Unpause(ctx context.Context, id string) error
+	Stop(ctx context.Context, id string, timeout time.Duration) error
+	Start(ctx context.Context, id string) error
+}
+
+// Recorder puts a step on record, safe against a crash, before it returns.
+type Recorder interface {
+	Step(name string, data any) error
+}
+
+// Guard starts something outside this process that lets the items go when this process dies or limit (0: none) has passed.
+type Guard interface {
+	Watch(ctx context.Context, items []Item, limit time.Duration) (Watch, error)
+}
+
+// Watch is a guard at work. Exactly one of its methods is called, once.
+type Watch interface {
+	Done()    // the items are let go: nothing is left to do
+	Abandon() // letting go failed: the guard shall try
+}
+
+// Times of a hold.
+const (
+	// DefaultLimit is how long a pause may last.
+	DefaultLimit = 30 * time.Second
+	// releaseTimeout is how long letting go is tried, whatever became of the caller's context.
+	releaseTimeout = 30 * time.Second
+	// guardGrace is by how much the guardian lets this process come first when the limit has passed.
+	guardGrace = time.Second
+)
+
+// Quiescer holds services still. All fields must be set.
+type Quiescer struct {
+	Engine  Engine
+	Journal Recorder
+	Guard   Guard
+	Now     func() time.Time
+	// Limit is how long a pause may last before everything is let go by itself; 0 means no limit. A hold by stopping has none.
+	Limit time.Duration
+	Sink  progress.Sink
+}
+
+// Hold holds the containers of the plan still. If one cannot be held, those held already are let go again and the error says why.
+// A container that stopped or was paused by somebody else meanwhile is left as it is. A request under way is waited for even when ctx
+// ends, since only then its outcome is known.
+func (q *Quiescer) Hold(ctx context.Context, p Plan) (*Held, error) {
+	h := &Held{q: q, over: make(chan struct{})}
+	items, err := q.stillRunning(ctx, p.Items)
+	if err != nil {
+		return nil, err
+	}
+	if len(items) == 0 {
+		return h, nil
+	}
+	h.id = rand.Text()
+	if p.Mode != Stop {
+		h.limit = q.Limit
+		// A pause is short: one record for all, so that no disk is waited for while the first ones are paused.
+		if err := q.record(h.id, items...); err != nil {
+			return nil, err
+		}
+	}
+	if h.watch, err = q.Guard.Watch(ctx, items, guardLimit(h.limit)); err != nil {
+		return nil, errors.Join(fmt.Errorf("start the guardian: %w", err), q.released(h.id))
+	}
+	h.begin()
+	for _, it := range items {
+		if err := q.hold(ctx, h, it); err != nil {
+			return nil, errors.Join(err, h.Release(ctx))
+		}
+	}
+	if !h.settle() {
+		return nil, errors.Join(h.tooLong(), h.Release(ctx))
+	}
+	return h, nil
+}
+
+func guardLimit(limit time.Duration) time.Duration {
+	if limit == 0 {
+		return 0
+	}
+	return limit + guardGrace
+}
+
+// stillRunning leaves out what changed since the plan was made.
+func (q *Quiescer) stillRunning(ctx context.Context, items []Item) ([]Item, error) {
+	var out []Item
+	for _, it := range items {
+		c, err := q.Engine.Container(ctx, it.ID)
+		switch {
+		case errors.Is(err, engine.ErrNotFound):
+		case err != nil:
+			return nil, fmt.Errorf("hold %s still: %w", it.Label(), err)
+		case runs(c.State):
+			out = append(out, it)
+		}
+	}
+	return out, nil
+}
+
+func (q *Quiescer) hold(ctx context.Context, h *Held, it Item) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("hold %s still: %w", it.Label(), context.Cause(ctx))
+	}
+	if h.Expired() {
+		return h.tooLong()
+	}
+	q.report(string(it.Action), it, progress.Working)
+	if it.Action == Stop {
+		if err := q.record(h.id, it); err != nil {
+			return err
+		}
+	}
+	// It counts as held from before the request: one that fails on the way back may have been done.
+	h.add(it)
+	err := q.act(context.WithoutCancel(ctx), it)
+	if err != nil && q.changed(ctx, it, err) {
+		h.drop(it)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("hold %s still: %w", it.Label(), err)
+	}
+	q.report(string(it.Action), it, progress.Done)
+	return nil
+}
+
+func (q *Quiescer) act(ctx context.Context, it Item) error {
+	if it.Action == Stop {
+		return q.Engine.Stop(ctx, it.ID, 0)
+	}
+	return q.Engine.Pause(ctx, it.ID)
+}
+
+// changed tells whether a refused request means that somebody else paused, stopped or removed the container in this moment.
+func (q *Quiescer) changed(ctx context.Context, it Item, err error) bool {
+	if !errors.Is(err, engine.ErrConflict) && !errors.Is(err, engine.ErrNotFound) {
+		return false
+	}
+	c, err := q.Engine.Container(context.WithoutCancel(ctx), it.ID)
+	return errors.Is(err, engine.ErrNotFound) || err == nil && !runs(c.State)
+}
+
+func (q *Quiescer) report(step string, it Item, status progress.Status) {
+	q.Sink.Report(progress.Event{Step: step, Object: it.Label(), Status: status})
+}

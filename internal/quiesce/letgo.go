@@ -1,0 +1,119 @@
+package quiesce
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/memsys/docker-memsys/internal/engine"
+)
+
+// How is what letting go of a container came to.
+type How string
+
+// The ways to let go.
+const (
+	Unpaused How = "unpaused"
+	Started  How = "started"
+	// Untouched: it runs already, or somebody else stopped, paused or removed it meanwhile.
+	Untouched How = "untouched"
+)
+
+// Resumed is one container that was let go.
+type Resumed struct {
+	Item Item
+	How  How
+}
+
+// retryEvery is how long to wait before an engine that failed is asked again.
+const retryEvery = 200 * time.Millisecond
+
+// letGoAll lets all items go at once, and tries again until ctx ends. It returns what was done and the items that it could not let go.
+func letGoAll(ctx context.Context, e Engine, items []Item) (done []Resumed, left []Item, err error) {
+	type result struct {
+		how How
+		err error
+	}
+	results := make([]chan result, len(items))
+	for i, it := range items {
+		results[i] = make(chan result, 1)
+		go func() {
+			how, err := letGo(ctx, e, it)
+			results[i] <- result{how, err}
+		}()
+	}
+	for i, it := range items {
+		r := <-results[i]
+		if r.err != nil {
+			left = append(left, it)
+			err = errors.Join(err, fmt.Errorf("resume %s (container %s): %w", it.Label(), it.Name, r.err))
+			continue
+		}
+		done = append(done, Resumed{it, r.how})
+	}
+	return done, left, err
+}
+
+func letGo(ctx context.Context, e Engine, it Item) (How, error) {
+	for {
+		how, err := letGoOnce(ctx, e, it)
+		if err == nil {
+			return how, nil
+		}
+		select {
+		case <-ctx.Done():
+			return "", err
+		case <-time.After(retryEvery):
+		}
+	}
+}
+
+// letGoOnce brings the container back to running if it is in the state that the hold brought it into. After every act it looks
+// again, so that success is what the engine says, not what was asked for.
+func letGoOnce(ctx context.Context, e Engine, it Item) (How, error) {
+	how := Untouched
+	for range 3 {
+		c, err := e.Container(ctx, it.ID)
+		if errors.Is(err, engine.ErrNotFound) {
+			c, err = successor(ctx, e, it)
+		}
+		switch {
+		case errors.Is(err, engine.ErrNotFound):
+			return Untouched, nil
+		case err != nil:
+			return "", err
+		case it.Action == Pause && c.ID == it.ID && c.State == engine.Paused:
+			how, err = Unpaused, e.Unpause(ctx, c.ID)
+		case it.Action == Stop && how != Started && (c.State == engine.Exited || c.State == engine.Created):
+			how, err = Started, e.Start(ctx, c.ID)
+		default:
+			return how, nil
+		}
+		if err != nil {
+			how = Untouched
+		}
+		// A conflict or a vanished container means that somebody else was quicker: look again.
+		if err != nil && !errors.Is(err, engine.ErrConflict) && !errors.Is(err, engine.ErrNotFound) {
+			return "", err
+		}
+	}
+	return "", errors.New("it does not come into the state it was in")
+}
+
+// successor is the container that took the place of a removed one: same project, service and number.
+func successor(ctx context.Context, e Engine, it Item) (engine.Container, error) {
+	if it.Project == "" || it.Service == "" {
+		return engine.Container{}, engine.ErrNotFound
+	}
+	list, err := e.Containers(ctx, engine.Filter{Project: it.Project, Service: it.Service})
+	if err != nil {
+		return engine.Container{}, err
+	}
+	for _, c := range list {
+		if c.Number == it.Number && !c.OneOff {
+			return c, nil
+		}
+	}
+	return engine.Container{}, engine.ErrNotFound
+}

@@ -1,0 +1,82 @@
+package quiesce
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/memsys/docker-memsys/internal/journal"
+)
+
+// The names of the steps in the journal.
+const (
+	holdStep     = "quiesce.hold"
+	releasedStep = "quiesce.released"
+)
+
+// holdRecord is the data of both steps: a hold by pausing is one record, a hold by stopping one for each container.
+type holdRecord struct {
+	Hold  string `json:"hold"`
+	Items []Item `json:"items,omitempty"`
+}
+
+func (q *Quiescer) record(id string, items ...Item) error {
+	if err := q.Journal.Step(holdStep, holdRecord{Hold: id, Items: items}); err != nil {
+		return fmt.Errorf("record what will be held still: %w", err)
+	}
+	return nil
+}
+
+func (q *Quiescer) released(id string) error {
+	if err := q.Journal.Step(releasedStep, holdRecord{Hold: id}); err != nil {
+		return fmt.Errorf("record that services were let go: %w", err)
+	}
+	return nil
+}
+
+// Pending returns what the steps of an interrupted run say was held and not let go.
+func Pending(steps []journal.Step) ([]Item, error) {
+	held := map[string][]Item{}
+	var order []string
+	for _, s := range steps {
+		if s.Name != holdStep && s.Name != releasedStep {
+			continue
+		}
+		var r holdRecord
+		if err := json.Unmarshal(s.Data, &r); err != nil {
+			return nil, fmt.Errorf("read step %s of the journal: %w", s.Name, err)
+		}
+		if s.Name == releasedStep {
+			delete(held, r.Hold)
+			continue
+		}
+		if _, ok := held[r.Hold]; !ok {
+			order = append(order, r.Hold)
+		}
+		held[r.Hold] = append(held[r.Hold], r.Items...)
+	}
+	var out []Item
+	for _, id := range order {
+		out = append(out, held[id]...)
+	}
+	return out, nil
+}
+
+// Recover lets go what an interrupted run left paused or stopped: only that, and only where it is still in that state. It returns what
+// it resumed; the error names what it could not. It tries for at most 30 s.
+func Recover(ctx context.Context, e Engine, steps []journal.Step) ([]Resumed, error) {
+	items, err := Pending(steps)
+	if err != nil || len(items) == 0 {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, releaseTimeout)
+	defer cancel()
+	done, _, err := letGoAll(ctx, e, items)
+	var out []Resumed
+	for _, r := range done {
+		if r.How != Untouched {
+			out = append(out, r)
+		}
+	}
+	return out, err
+}
