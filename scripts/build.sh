@@ -6,7 +6,8 @@ output=${1:?usage: scripts/build.sh OUTPUT}
 case $output in /*) ;; *) output=$PWD/$output ;; esac
 cd "$(dirname "$0")/.."
 version=${VERSION:-$(git describe --tags --always --dirty 2>/dev/null || echo dev)}
-version=${version#v}
+commit=$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+plugin=github.com/memsys/docker-memsys/plugin
 CGO_ENABLED=0 exec go build -trimpath -tags grpcnotrace \
-	-ldflags "-s -w -X github.com/memsys/docker-memsys/plugin.version=$version" \
+	-ldflags "-s -w -X $plugin.version=${version#v} -X $plugin.commit=$commit" \
 	-o "$output" ./cmd/docker-memsys
