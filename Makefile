@@ -15,7 +15,7 @@ lint: ## format, vet, staticcheck, shellcheck, known vulnerabilities, tidy modul
 docs: ## generate the command reference
 	@go run ./internal/docsgen
 demo: ## a first backup and restore of the sample memory system
-	@examples/memory-system/demo.sh
+	@scripts/demo.sh
 release: ## archives of all platforms and their checksums: dist/
 	@scripts/release.sh
 help: ## this list

@@ -32,12 +32,14 @@ check_go() {
 	step "go vet and staticcheck of the end-to-end tests"
 	go vet -tags e2e ./e2e/...
 	"$1" -tags e2e ./e2e/...
+	step "go vet and staticcheck of bench"
+	(cd bench && go vet ./... && "$1" ./...)
 }
 
 check_modules() {
 	local module
 	step "go mod tidy and verify"
-	for module in . scripts/compose scripts/tools; do
+	for module in . bench scripts/compose scripts/tools; do
 		go -C "$module" mod tidy -diff || die "go.mod or go.sum of $module is not tidy: go -C $module mod tidy"
 	done
 	go mod verify >/dev/null

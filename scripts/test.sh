@@ -13,4 +13,6 @@ else
 	left_out "the race detector: there is no C compiler"
 	run_tests "unit tests" -- -timeout 10m ./...
 fi
+step "tests of bench"
+go -C bench test ./...
 ENGINES=${ENGINES:-20.10} exec "$repo/scripts/e2e.sh"
