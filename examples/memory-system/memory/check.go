@@ -7,10 +7,12 @@ import (
 
 // Status is what a check of the data found.
 type Status struct {
-	Memories int      `json:"memories"`
-	Vectors  int      `json:"vectors"`
-	Terms    int      `json:"terms"`
-	Damage   []Damage `json:"damage"`
+	Memories int `json:"memories"`
+	Vectors  int `json:"vectors"`
+	Terms    int `json:"terms"`
+	// Pending is how many memories no segment of the index holds yet; a restart would index them again.
+	Pending int      `json:"pending"`
+	Damage  []Damage `json:"damage"`
 }
 
 // Check compares the files with what the store knows of them. If another program has changed one, all data is read anew,
@@ -43,7 +45,7 @@ func (s *Store) status() Status {
 		st.Vectors = len(s.vectors.IDs())
 	}
 	if s.index != nil {
-		st.Terms = s.index.Terms()
+		st.Terms, st.Pending = s.index.Terms(), s.index.Pending()
 	}
 	return st
 }

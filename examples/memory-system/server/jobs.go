@@ -29,25 +29,62 @@ func (c config) askHealth(ctx context.Context) error {
 	return c.ask(ctx, "/health", &answer)
 }
 
-// ask reads the JSON that the service gives for a path; a status other than 200 is an error.
+// ask reads the JSON that the service gives for a path; a status that tells of a failure is an error.
 func (c config) ask(ctx context.Context, path string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.serviceURL+path, nil)
+	body, err := c.request(ctx, http.MethodGet, path, nil)
 	if err != nil {
-		return fmt.Errorf("ask the service: %w", err)
+		return err
+	}
+	return json.Unmarshal(body, into)
+}
+
+func (c config) request(ctx context.Context, method, path string, content []byte) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.serviceURL+path, bytes.NewReader(content))
+	if err != nil {
+		return nil, fmt.Errorf("ask the service: %w", err)
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return fmt.Errorf("ask the service: %w", err)
+		return nil, fmt.Errorf("ask the service: %w", err)
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
-		return fmt.Errorf("ask the service: %w", err)
+		return nil, fmt.Errorf("ask the service: %w", err)
 	}
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", res.Status, bytes.TrimSpace(body))
+	if res.StatusCode >= http.StatusMultipleChoices {
+		return nil, fmt.Errorf("%s: %s", res.Status, bytes.TrimSpace(body))
 	}
-	return json.Unmarshal(body, into)
+	return body, nil
+}
+
+// get prints an answer of the service.
+func (c config) get(ctx context.Context, path string, out io.Writer) error {
+	body, err := c.request(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(body)
+	return err
+}
+
+// fill adds made-up memories through the service, as its users add theirs.
+func (c config) fill(ctx context.Context, n int, value uint64) error {
+	notes := corpus.New(value)
+	for range n {
+		body, err := json.Marshal(contentOf(notes.Next()))
+		if err != nil {
+			return fmt.Errorf("encode made-up memory: %w", err)
+		}
+		if _, err := c.request(ctx, http.MethodPost, "/api/memories", body); err != nil {
+			return fmt.Errorf("add made-up memory: %w", err)
+		}
+	}
+	return nil
+}
+
+func contentOf(n corpus.Note) memory.Content {
+	return memory.Content{Text: n.Text, Tags: n.Tags, Source: n.Source, Metadata: n.Metadata}
 }
 
 // seed adds made-up memories. It must not run beside the service.
@@ -59,8 +96,7 @@ func (c config) seed(n int, value uint64) error {
 	notes := corpus.New(value)
 	for range n {
 		note := notes.Next()
-		content := memory.Content{Text: note.Text, Tags: note.Tags, Source: note.Source, Metadata: note.Metadata}
-		if _, err := store.AddAt(note.ID, note.At, content); err != nil {
+		if _, err := store.AddAt(note.ID, note.At, contentOf(note)); err != nil {
 			return fmt.Errorf("add made-up memory: %w", err)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Getenv, os.Stderr)
+	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "memory-system:", err)
@@ -28,10 +28,12 @@ type options struct {
 	reindex     bool
 	seed        int
 	seedValue   uint64
+	fill        int
 	export      string
+	get         string
 }
 
-func run(ctx context.Context, args []string, env func(string) string, stderr io.Writer) error {
+func run(ctx context.Context, args []string, env func(string) string, stdout, stderr io.Writer) error {
 	var o options
 	flags := flag.NewFlagSet("server", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -40,6 +42,8 @@ func run(ctx context.Context, args []string, env func(string) string, stderr io.
 	flags.IntVar(&o.seed, "seed", 0, "add this `number` of made-up memories and end; the service must not run")
 	flags.Uint64Var(&o.seedValue, "seed-value", 1, "start `value` of the made-up memories; the same value makes the same")
 	flags.StringVar(&o.export, "export", "", "write all memories to `file`, one JSON object a line, and end")
+	flags.IntVar(&o.fill, "fill", 0, "add this `number` of made-up memories to the running service and end")
+	flags.StringVar(&o.get, "get", "", "print what the running service answers for `path` and end")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -61,6 +65,10 @@ func run(ctx context.Context, args []string, env func(string) string, stderr io.
 		return c.seed(o.seed, o.seedValue)
 	case o.export != "":
 		return c.export(ctx, o.export)
+	case o.fill > 0:
+		return c.fill(ctx, o.fill, o.seedValue)
+	case o.get != "":
+		return c.get(ctx, o.get, stdout)
 	default:
 		return c.serve(ctx)
 	}

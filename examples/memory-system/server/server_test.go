@@ -2,9 +2,9 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -17,21 +17,21 @@ import (
 func TestServiceStartsOnSeededDataAndStopsCleanly(t *testing.T) {
 	home := t.TempDir()
 	env := environment(home)
-	assert.NilError(t, run(t.Context(), []string{"-seed", "300", "-seed-value", "7"}, env, io.Discard))
+	assert.NilError(t, run(t.Context(), []string{"-seed", "300", "-seed-value", "7"}, env, io.Discard, io.Discard))
 
 	url, stop := started(t, env)
 	asks := asking(url)
-	assert.NilError(t, run(t.Context(), []string{"-healthcheck"}, asks, io.Discard))
+	assert.NilError(t, run(t.Context(), []string{"-healthcheck"}, asks, io.Discard, io.Discard))
 	export := filepath.Join(home, "memories.jsonl")
-	assert.NilError(t, run(t.Context(), []string{"-export", export}, asks, io.Discard))
+	assert.NilError(t, run(t.Context(), []string{"-export", export}, asks, io.Discard, io.Discard))
 	data, err := os.ReadFile(export)
 	assert.NilError(t, err)
 	assert.Equal(t, strings.Count(string(data), "\n"), 300)
 
-	res, err := http.Post(url+"/api/memories", "application/json", strings.NewReader(`{"text":"one more"}`))
-	assert.NilError(t, err)
-	assert.NilError(t, res.Body.Close())
-	assert.Equal(t, res.StatusCode, http.StatusCreated)
+	assert.NilError(t, run(t.Context(), []string{"-fill", "12"}, asks, io.Discard, io.Discard))
+	var health bytes.Buffer
+	assert.NilError(t, run(t.Context(), []string{"-get", "/health"}, asks, &health, io.Discard))
+	assert.Assert(t, strings.Contains(health.String(), `"memories":312`), health.String())
 	assert.NilError(t, stop())
 	_, err = os.Stat(filepath.Join(home, "data", "indexes", "segment-000003.json"))
 	assert.NilError(t, err, "the index is written when the service stops")
@@ -43,23 +43,23 @@ func TestServiceStartsOnSeededDataAndStopsCleanly(t *testing.T) {
 func TestHealthcheckFailsOnDamageAndWithoutService(t *testing.T) {
 	home := t.TempDir()
 	env := environment(home)
-	assert.NilError(t, run(t.Context(), []string{"-seed", "5"}, env, io.Discard))
+	assert.NilError(t, run(t.Context(), []string{"-seed", "5"}, env, io.Discard, io.Discard))
 	assert.NilError(t, os.Truncate(filepath.Join(home, "data", "embeddings", "shard-00000.npy"), 700))
 	url, stop := started(t, env)
 	asks := asking(url)
-	assert.ErrorContains(t, run(t.Context(), []string{"-healthcheck"}, asks, io.Discard), "embeddings/shard-00000.npy")
+	assert.ErrorContains(t, run(t.Context(), []string{"-healthcheck"}, asks, io.Discard, io.Discard), "embeddings/shard-00000.npy")
 	assert.NilError(t, stop())
-	assert.ErrorContains(t, run(t.Context(), []string{"-healthcheck"}, asks, io.Discard), "ask the service")
+	assert.ErrorContains(t, run(t.Context(), []string{"-healthcheck"}, asks, io.Discard, io.Discard), "ask the service")
 
-	assert.NilError(t, run(t.Context(), []string{"-reindex"}, env, io.Discard))
+	assert.NilError(t, run(t.Context(), []string{"-reindex"}, env, io.Discard, io.Discard))
 	url, stop = started(t, env)
-	assert.NilError(t, run(t.Context(), []string{"-healthcheck"}, asking(url), io.Discard))
+	assert.NilError(t, run(t.Context(), []string{"-healthcheck"}, asking(url), io.Discard, io.Discard))
 	assert.NilError(t, stop())
 }
 
 func TestUnknownArgumentsAreErrors(t *testing.T) {
 	for _, args := range [][]string{{"start"}, {"-nope"}} {
-		assert.Assert(t, run(t.Context(), args, environment(t.TempDir()), io.Discard) != nil, "%v", args)
+		assert.Assert(t, run(t.Context(), args, environment(t.TempDir()), io.Discard, io.Discard) != nil, "%v", args)
 	}
 }
 
@@ -84,7 +84,7 @@ func started(t *testing.T, env func(string) string) (url string, stop func() err
 	r, w := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		done <- run(ctx, nil, env, w)
+		done <- run(ctx, nil, env, io.Discard, w)
 		w.Close()
 	}()
 	lines := bufio.NewReader(r)
