@@ -24,7 +24,7 @@ main() {
 }
 
 # title prints what comes next; show prints a command.
-title() { printf '\n\033[1m# %s\033[0m\n' "$*"; }
+title() { if [ -t 1 ]; then printf '\n\033[1m# %s\033[0m\n' "$*"; else printf '\n# %s\n' "$*"; fi; }
 show() { printf '\n$ %s\n' "$*"; }
 
 # run shows a command and runs it.
