@@ -67,24 +67,25 @@ func (p *Project) applyFile(c *Config, s setting) error {
 	if err != nil || texts == nil {
 		return err
 	}
-	return apply(c, s, expandHome(texts, s, p.Environment["HOME"]), p.WorkingDir, p.files.where(true, settingPath(s.Name)...))
+	return apply(c, s, expandHome(texts, s, p.environment["HOME"]), p.WorkingDir, p.files.where(true, settingPath(s.Name)...))
 }
 
 func (p *Project) applyEnv(c *Config, s setting, environ []string) error {
 	text, dir := lookup(environ, s.Env), p.options.WorkingDir
-	if text == "" && lookup(p.options.Environ, s.Env) == "" {
-		text, dir = p.Environment[s.Env], p.WorkingDir
-	} else if text == "" {
-		text = lookup(p.options.Environ, s.Env)
+	if text == "" {
+		text, dir = p.environment[s.Env], p.WorkingDir
 	}
 	if text == "" {
 		return nil
 	}
 	texts := []string{text}
 	if s.kind.yaml == "list" {
-		texts = strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == '\n' })
+		texts = strings.Split(text, ",")
+		for i := range texts {
+			texts[i] = strings.TrimSpace(texts[i])
+		}
 	}
-	return apply(c, s, expandHome(texts, s, p.Environment["HOME"]), dir, s.Env)
+	return apply(c, s, expandHome(texts, s, p.environment["HOME"]), dir, s.Env)
 }
 
 func (p *Project) applyFlag(c *Config, s setting, flags Overrides) error {
@@ -95,7 +96,7 @@ func (p *Project) applyFlag(c *Config, s setting, flags Overrides) error {
 	if s.kind.yaml != "list" {
 		texts = texts[len(texts)-1:]
 	}
-	return apply(c, s, expandHome(texts, s, p.Environment["HOME"]), p.options.WorkingDir, s.Flag)
+	return apply(c, s, expandHome(texts, s, p.environment["HOME"]), p.options.WorkingDir, s.Flag)
 }
 
 // apply sets a value and notes where it came from; a list keeps what it had.

@@ -18,7 +18,10 @@ var testURL = regexp.MustCompile("https?://[^\\s\"'`|&;)<>,\\]]+")
 
 // defaultHealth is the address that a healthcheck asks inside its container, seen from this machine through the published port. Empty if there is none.
 func (p *Project) defaultHealth() string {
-	for _, name := range slices.Sorted(maps.Keys(p.model.Services)) {
+	names := slices.Sorted(maps.Keys(p.model.Services))
+	// The memory system's own health says more than its database's.
+	slices.SortStableFunc(names, func(a, b string) int { return rank(p.model.Services[a]) - rank(p.model.Services[b]) })
+	for _, name := range names {
 		s := p.model.Services[name]
 		if s.HealthCheck == nil || s.HealthCheck.Disable {
 			continue
@@ -32,6 +35,13 @@ func (p *Project) defaultHealth() string {
 		}
 	}
 	return ""
+}
+
+func rank(s types.ServiceConfig) int {
+	if isChroma(s.Image) {
+		return 1
+	}
+	return 0
 }
 
 // published is an address inside of a service's container as this machine reaches it.

@@ -36,6 +36,8 @@ type LoadOptions struct {
 	Stdin io.Reader
 	// Runner loads projects with remote (git, oci) parts; nil refuses them.
 	Runner *Runner
+
+	stdin []byte // what was read from Stdin
 }
 
 // Load reads the project as docker compose does: same files, same order, same environment, same names.
@@ -88,6 +90,11 @@ func (o LoadOptions) absolute() (LoadOptions, error) {
 		o.WorkingDir = wd
 	}
 	o.Files = o.absoluteFiles(o.Files)
+	if slices.Contains(o.Files, "-") {
+		if err := o.readStdin(); err != nil {
+			return o, err
+		}
+	}
 	if len(o.EnvFiles) == 0 {
 		o.EnvFiles = strings.FieldsFunc(lookup(o.Environ, "COMPOSE_ENV_FILES"), func(c rune) bool { return c == ',' })
 	}
@@ -215,14 +222,26 @@ func (o LoadOptions) content(file string) ([]byte, error) {
 	if file != "-" {
 		return readComposeFile(file)
 	}
+	if err := o.readStdin(); err != nil {
+		return nil, err
+	}
+	return o.stdin, nil
+}
+
+// readStdin keeps what standard input holds: docker compose may have to read it again.
+func (o *LoadOptions) readStdin() error {
+	if o.stdin != nil {
+		return nil
+	}
 	if o.Stdin == nil {
-		return nil, errors.New("read the compose file from standard input: there is none")
+		return errors.New("read the compose file from standard input: there is none")
 	}
 	b, err := io.ReadAll(o.Stdin)
 	if err != nil {
-		return nil, fmt.Errorf("read the compose file from standard input: %w", err)
+		return fmt.Errorf("read the compose file from standard input: %w", err)
 	}
-	return b, nil
+	o.stdin = append([]byte{}, b...)
+	return nil
 }
 
 func (o LoadOptions) loaderOptions(found *cli.ProjectOptions, details *types.ConfigDetails) []func(*loader.Options) {

@@ -27,7 +27,7 @@ func name(sources []Source, dir string) {
 		if sources[i].Kind != Bind && !keyed(sources[i]) {
 			continue // anonymous volumes have new names after each recreation: a digest would not last
 		}
-		sources[i].Name = candidate(sources[i], dir, 1) + "-" + digest(sources[i])
+		sources[i].Name = candidate(sources[i], dir, 1) + "-" + digest(sources[i], dir)
 	}
 	number(sources)
 	slices.SortStableFunc(sources, func(a, b Source) int { return cmp.Compare(a.Name, b.Name) })
@@ -94,10 +94,14 @@ func number(sources []Source) {
 	}
 }
 
-func digest(s Source) string {
+// digest is of what stays when the project's folder moves, for a source in it.
+func digest(s Source, dir string) string {
 	id := s.Path
 	if s.Volume != nil {
 		id = s.Volume.Name
+	}
+	if rel, err := filepath.Rel(dir, id); s.Kind == Bind && err == nil && filepath.IsLocal(rel) {
+		id = filepath.ToSlash(rel)
 	}
 	sum := sha256.Sum256([]byte(id))
 	return hex.EncodeToString(sum[:4])

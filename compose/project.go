@@ -19,10 +19,11 @@ type Project struct {
 	ConfigFiles []string
 	// EnvFiles are the project's own (.env or --env-file).
 	EnvFiles []string
-	// Environment is what the compose files were interpolated with: the caller's environment, then the env files.
-	Environment map[string]string
 	// Warnings are what reading the files had to say, for example unset variables.
 	Warnings []string
+
+	// environment is what the compose files were interpolated with: the caller's, then the env files'. It holds secrets.
+	environment map[string]string
 
 	model   *types.Project
 	options LoadOptions
@@ -58,7 +59,7 @@ func newProject(model *types.Project, o LoadOptions, envFiles []string, details 
 		Name:        model.Name,
 		WorkingDir:  model.WorkingDir,
 		EnvFiles:    slices.Clone(envFiles),
-		Environment: maps.Clone(model.Environment),
+		environment: maps.Clone(model.Environment),
 		model:       model,
 		options:     o,
 	}

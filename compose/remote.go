@@ -56,9 +56,10 @@ func (o LoadOptions) loadRemote(ctx context.Context, found *cli.ProjectOptions, 
 	var out, problems bytes.Buffer
 	run := *o.Runner
 	run.Stdout, run.Stderr = &out, &problems
-	run.Dir = o.WorkingDir
+	run.Dir, run.Stdin = o.WorkingDir, bytes.NewReader(o.stdin)
+	// All of it, since data lies in disabled services too. With --compatibility, config would leave names out.
 	all := o
-	all.Profiles, all.AllResources = []string{"*"}, true
+	all.Profiles, all.AllResources, all.Compatibility = []string{"*"}, true, false
 	args := append(all.Args(), "config", "--no-env-resolution")
 	if err := run.Run(ctx, args...); err != nil {
 		return nil, fmt.Errorf("%s: docker compose config: %w", remote.Error(), withOutput(err, problems.String()))
@@ -68,7 +69,7 @@ func (o LoadOptions) loadRemote(ctx context.Context, found *cli.ProjectOptions, 
 
 func withOutput(err error, output string) error {
 	lines := strings.Split(strings.TrimSpace(output), "\n")
-	if last := lines[len(lines)-1]; last != "" {
+	if last := oneLine(lines[len(lines)-1]); last != "" {
 		return errors.New(last)
 	}
 	return err
