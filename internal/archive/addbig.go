@@ -1,0 +1,103 @@
+package archive
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/memsys/docker-memsys/internal/tree"
+)
+
+// readBig stores a big file: a unit of its own, that can be taken back.
+func (w *Writer) readBig(ctx context.Context, e *tree.Entry, r tree.Reader, last bool) (*tree.Entry, error) {
+	if err := w.flushGroup(); err != nil {
+		return nil, err
+	}
+	j, err := w.take(ctx, jobFile)
+	if err != nil {
+		return nil, err
+	}
+	if err := j.open(e); err != nil {
+		w.free <- j
+		return nil, fmt.Errorf("store %s: %w", e.Path, err)
+	}
+	w.submit(j)
+	changed, err := w.readChunks(ctx, e, r, last)
+	if err != nil || changed && !last {
+		if err := w.control(ctx, jobRollback); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case changed && !last:
+		return nil, errChanged
+	}
+	if err := w.control(ctx, jobCommit); err != nil {
+		return nil, err
+	}
+	if changed {
+		return e, errChanged
+	}
+	return e, nil
+}
+
+// control sends a job that brings no bytes.
+func (w *Writer) control(ctx context.Context, kind jobKind) error {
+	j, err := w.take(ctx, kind)
+	if err != nil {
+		return err
+	}
+	w.submit(j)
+	return nil
+}
+
+func (w *Writer) readChunks(ctx context.Context, e *tree.Entry, r tree.Reader, last bool) (changed bool, err error) {
+	holes := e.Holes
+	for at := int64(0); at < e.Size; {
+		n := min(chunkSize, e.Size-at)
+		j, err := w.take(ctx, jobChunk)
+		if err != nil {
+			return false, err
+		}
+		j.content = n
+		j.raw = slices.Grow(j.raw, chunkSize+blockSize)[:n]
+		for len(holes) > 0 && holes[0].Offset+holes[0].Length <= at {
+			holes = holes[1:]
+		}
+		short, err := w.readChunk(j.raw, at, r, holes)
+		if err != nil {
+			w.free <- j
+			return false, &UnreadableError{Path: e.Path, Err: err}
+		}
+		if changed = changed || short; changed && !last {
+			w.free <- j
+			return true, nil
+		}
+		at += n
+		if at == e.Size {
+			j.pad(e)
+		}
+		w.opts.OnBytes(n)
+		w.submit(j)
+	}
+	if changed {
+		return true, nil
+	}
+	if changed, err = moved(r); err != nil {
+		return false, &UnreadableError{Path: e.Path, Err: err}
+	}
+	return changed, nil
+}
+
+// readChunk fills p with the file's bytes from at; what lies wholly in a hole is not read where the file can seek.
+func (w *Writer) readChunk(p []byte, at int64, r tree.Reader, holes []tree.Extent) (short bool, err error) {
+	if s, ok := r.(io.Seeker); ok && len(holes) > 0 && holes[0].Offset <= at && at+int64(len(p)) <= holes[0].Offset+holes[0].Length {
+		clear(p)
+		_, err := s.Seek(at+int64(len(p)), io.SeekStart)
+		return false, err
+	}
+	return fill(p, r)
+}
