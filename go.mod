@@ -21,7 +21,7 @@ require (
 	github.com/spf13/pflag v1.0.10
 	go.opentelemetry.io/otel v1.47.0
 	go.yaml.in/yaml/v4 v4.0.0-rc.6
-	golang.org/x/sys v0.48.0
+	golang.org/x/sys v0.49.0
 	gotest.tools/v3 v3.5.2
 )
 

@@ -14,7 +14,9 @@ type Info struct {
 	Rootless   bool
 	// Local tells that the engine runs on this machine's own kernel, so that its paths are ours.
 	Local bool
-	Time  time.Time // the engine's clock
+	// SharesFiles tells that the paths of bind mounts are this machine's, though the engine's own are not: Docker Desktop.
+	SharesFiles bool
+	Time        time.Time // the engine's clock
 }
 
 // State is a container's state as the engine names it.

@@ -25,8 +25,15 @@ func (c *Client) Info(ctx context.Context) (Info, error) {
 	}
 	// Without a readable clock the time stays zero: nothing is then taken for older than it is.
 	info.Time, _ = time.Parse(time.RFC3339Nano, in.SystemTime)
-	info.Local = !info.Rootless && local(c.host, c.endpoint, in)
+	here := local(c.host, c.endpoint, in)
+	info.Local = !info.Rootless && here
+	info.SharesFiles = here || desktop(c.endpoint, in)
 	return info, nil
+}
+
+// desktop tells whether the engine is Docker Desktop's, in a virtual machine on top of this machine's files.
+func desktop(endpoint string, in system.Info) bool {
+	return !strings.HasPrefix(endpoint, "tcp://") && !strings.HasPrefix(endpoint, "ssh://") && strings.Contains(in.OperatingSystem, "Docker Desktop")
 }
 
 // host is what local compares the engine's account of its machine with.

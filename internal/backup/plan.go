@@ -1,0 +1,104 @@
+// Package backup makes one backup: Plan looks at the world once and decides, Run does the plan.
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/memsys/docker-memsys/compose"
+	"github.com/memsys/docker-memsys/internal/archive"
+	"github.com/memsys/docker-memsys/internal/engine"
+	"github.com/memsys/docker-memsys/internal/quiesce"
+	"github.com/memsys/docker-memsys/internal/store"
+	"github.com/memsys/docker-memsys/internal/tree"
+)
+
+// Request is what a backup is asked to do, with the world as the command has found it.
+type Request struct {
+	Project  archive.Project
+	Services []archive.Service
+	Sources  []compose.Source
+	// Containers are all containers of the engine; nil where no engine answers.
+	Containers []engine.Container
+	// Locate tells where on this machine a source lies; it fails for one that this process cannot reach.
+	Locate func(ctx context.Context, s compose.Source) (string, error)
+	// Files are the project's own files to keep.
+	Files []compose.File
+
+	Only        []string // services; empty for all
+	Exclude     []string // users' patterns
+	IncludeLogs bool
+	Quiesce     quiesce.Mode
+	HoldLimit   time.Duration
+	Reason      string
+	Note        string
+	Tool        string // version of docker memsys
+	Warnings    []string
+}
+
+// Plan is what a backup will do.
+type Plan struct {
+	Dir      *store.Dir
+	Previous *store.Backup // newest good one, for comparison
+	Sequence int64
+	Sources  []Source
+	Left     []compose.Source // not in the backup, each with its reason
+	Quiesce  quiesce.Plan
+	// Entries and Bytes are what the walk found: the size of the work.
+	Entries int64
+	Bytes   int64
+	// Expected is how large the archive is expected to become, Free what the file system of the backups directory has.
+	Expected int64
+	Free     int64
+	Warnings []string
+
+	req   Request
+	rules *tree.Rules
+}
+
+// Source is one source of the plan.
+type Source struct {
+	compose.Source
+	// Root is where this process reads it, Missing why it cannot.
+	Root    string
+	Missing string
+	Entries int64
+	Bytes   int64
+}
+
+// NoSpaceError says that the backups directory has not the room that a backup needs.
+type NoSpaceError struct {
+	Dir        string
+	Need, Free int64
+}
+
+func (e *NoSpaceError) Error() string {
+	return fmt.Sprintf("no space in %s: a backup needs about %d bytes, %d are free", e.Dir, e.Need, e.Free)
+}
+
+// ErrNothing says that no source of the project can be backed up.
+var ErrNothing = errors.New("nothing to back up")
+
+// Prepare reads the sources' sizes and the backups directory and decides what to do. It changes nothing.
+func Prepare(ctx context.Context, dir *store.Dir, req Request) (*Plan, error) {
+	p := &Plan{Dir: dir, req: req, Warnings: slices.Clone(req.Warnings)}
+	all, err := dir.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p.Sequence = store.NextSequence(all)
+	if b, ok := store.NewestGood(all); ok {
+		p.Previous = &b
+	}
+	if err := p.choose(ctx); err != nil {
+		return nil, err
+	}
+	if err := p.measure(ctx); err != nil {
+		return nil, err
+	}
+	p.hold()
+	return p, p.room()
+}

@@ -1,0 +1,96 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Find returns the backup that arg names: "latest", a name (with or without its ending, or its id), a path, or
+// latest_backup.txt, whose path is looked up by base name beside it where it is missing. It fails with *NotFoundError.
+func (d *Dir) Find(ctx context.Context, arg string) (Backup, error) {
+	switch {
+	case arg == Latest:
+		return d.latest(ctx)
+	case filepath.Base(arg) == LatestFile:
+		return d.pointed(arg)
+	case strings.ContainsRune(arg, filepath.Separator) || strings.Contains(arg, "/"):
+		b, err := At(arg)
+		if errors.Is(err, fs.ErrNotExist) {
+			return Backup{}, &NotFoundError{Arg: arg, Dir: filepath.Dir(arg), Why: "no such file"}
+		}
+		return b, err
+	}
+	return d.named(ctx, arg)
+}
+
+func (d *Dir) latest(ctx context.Context) (Backup, error) {
+	all, err := d.List(ctx)
+	if err != nil {
+		return Backup{}, err
+	}
+	b, ok := NewestGood(all)
+	if !ok {
+		return Backup{}, &NotFoundError{Arg: Latest, Dir: d.Path, Why: fmt.Sprintf("none of the %d archives is verified and complete", len(all))}
+	}
+	return b, nil
+}
+
+// pointed follows latest_backup.txt, given as a path or as the bare name in this directory.
+func (d *Dir) pointed(arg string) (Backup, error) {
+	file := arg
+	if !strings.ContainsRune(arg, filepath.Separator) {
+		file = d.path(arg)
+	}
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Backup{}, &NotFoundError{Arg: arg, Dir: filepath.Dir(file), Why: "no such file"}
+	}
+	if err != nil {
+		return Backup{}, fmt.Errorf("read %s: %w", LatestFile, err)
+	}
+	target := strings.TrimSpace(string(data))
+	if target == "" {
+		return Backup{}, &NotFoundError{Arg: arg, Dir: filepath.Dir(file), Why: "it is empty"}
+	}
+	beside := filepath.Join(filepath.Dir(file), filepath.Base(target))
+	if !filepath.IsAbs(target) {
+		target = beside
+	}
+	for _, path := range []string{target, beside} {
+		b, err := At(path)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return b, err
+		}
+	}
+	return Backup{}, &NotFoundError{Arg: arg, Dir: filepath.Dir(file), Why: "it names " + target + ", which is missing"}
+}
+
+func (d *Dir) named(ctx context.Context, arg string) (Backup, error) {
+	for _, name := range []string{arg, arg + suffix} {
+		if _, ok := ParseName(name, d.location()); !ok {
+			continue
+		}
+		b, err := d.look(name)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return b, err
+		}
+	}
+	all, err := d.List(ctx)
+	if err != nil {
+		return Backup{}, err
+	}
+	for _, b := range all {
+		if b.ID != "" && b.ID == arg {
+			return b, nil
+		}
+	}
+	if b, err := At(arg); err == nil { // a file of that name in the working directory
+		return b, nil
+	}
+	return Backup{}, &NotFoundError{Arg: arg, Dir: d.Path}
+}

@@ -1,0 +1,167 @@
+// Package store keeps archives in the backups directory: their names, commit marks, records, and which one is latest.
+//
+// Beside NAME.tar.gz stand NAME.tar.gz.md5 and NAME.tar.gz.sha256 in the format of md5sum -c and sha256sum -c; the
+// .sha256 is the commit mark, written after the archive was read back. NAME.tar.gz.json is the record of what became
+// known later. latest_backup.txt holds the path of the newest good archive.
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// LatestFile is the file that names the newest good backup; the script that docker memsys replaces wrote it too.
+const LatestFile = "latest_backup.txt"
+
+// Latest is the word for the newest good backup.
+const Latest = "latest"
+
+// BeforeRestore is the reason of the safety backups that restore takes: they are never latest.
+const BeforeRestore = "before-restore"
+
+// State is what is known of a stored archive.
+type State string
+
+// The states of a backup.
+const (
+	Verified   State = "verified"   // read back after it was written, and nothing bad known since
+	Incomplete State = "incomplete" // sound, but something that belongs into it could not be read
+	Damaged    State = "damaged"    // its bytes are not what was written
+	Unverified State = "unverified" // no commit mark beside it: made by the former script, copied alone, or interrupted
+)
+
+// Backup is one archive of a backups directory.
+type Backup struct {
+	Name     string
+	Path     string
+	Size     int64
+	Created  time.Time
+	ID       string
+	Sequence int64
+	Reason   string
+	Note     string
+	Selected []string // services the backup was limited to
+	Files    int64
+	Bytes    int64
+	State    State
+	Why      string    // of a state that is not Verified
+	Proven   time.Time // last verification that read every byte
+	// Former tells that the script which docker memsys replaces made it: a plain tar.gz without manifest.
+	Former bool
+}
+
+// Good tells whether the backup counts as a backup of the whole project.
+func (b Backup) Good() bool {
+	return b.State == Verified && !b.Former && len(b.Selected) == 0
+}
+
+// NotFoundError says that no backup answers to a name.
+type NotFoundError struct {
+	Arg string
+	Dir string
+	Why string
+}
+
+func (e *NotFoundError) Error() string {
+	if e.Why != "" {
+		return fmt.Sprintf("no backup %q in %s: %s", e.Arg, e.Dir, e.Why)
+	}
+	return fmt.Sprintf("no backup %q in %s", e.Arg, e.Dir)
+}
+
+// Dir is a backups directory. Its methods are safe for use by one process at a time that holds the project's lock;
+// reading needs no lock.
+type Dir struct {
+	Path string
+	// Location is that of the names of archives without manifest; nil means local time.
+	Location *time.Location
+}
+
+// Open returns the backups directory at path. It need not exist.
+func Open(path string) *Dir { return &Dir{Path: path} }
+
+// Ensure makes the directory, mode 0700, if it is missing, and with it nothing but missing parents.
+func (d *Dir) Ensure() error {
+	if err := os.MkdirAll(d.Path, 0o700); err != nil {
+		return fmt.Errorf("make backups directory: %w", err)
+	}
+	return nil
+}
+
+// List returns all archives of the directory, newest first by (sequence, time). A missing directory is empty.
+func (d *Dir) List(ctx context.Context) ([]Backup, error) {
+	entries, err := os.ReadDir(d.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read backups directory: %w", err)
+	}
+	var all []Backup
+	for _, e := range entries {
+		if _, ok := ParseName(e.Name(), d.location()); !ok || !e.Type().IsRegular() {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		b, err := d.look(e.Name())
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // deleted by someone else meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, b)
+	}
+	order(all)
+	return all, nil
+}
+
+// order sorts newest first. Archives of the former script have no sequence: among numbered ones they stand by time.
+func order(all []Backup) {
+	slices.SortStableFunc(all, func(a, b Backup) int {
+		if a.Sequence != 0 && b.Sequence != 0 && a.Sequence != b.Sequence {
+			return cmp.Compare(b.Sequence, a.Sequence)
+		}
+		if c := b.Created.Compare(a.Created); c != 0 {
+			return c
+		}
+		return cmp.Compare(b.Name, a.Name)
+	})
+}
+
+// NextSequence is the number for a new backup: one more than the highest in the directory.
+func NextSequence(all []Backup) int64 {
+	var highest int64
+	for _, b := range all {
+		highest = max(highest, b.Sequence)
+	}
+	return highest + 1
+}
+
+// NewestGood returns the backup that latest means: verified, complete, of the whole project, not a safety backup.
+func NewestGood(all []Backup) (Backup, bool) {
+	for _, b := range all {
+		if b.Good() && b.Reason != BeforeRestore {
+			return b, true
+		}
+	}
+	return Backup{}, false
+}
+
+func (d *Dir) location() *time.Location {
+	if d.Location != nil {
+		return d.Location
+	}
+	return time.Local
+}
+
+func (d *Dir) path(name string) string { return filepath.Join(d.Path, name) }
