@@ -25,11 +25,16 @@ func TestMain(m *testing.M) {
 			os.Exit(2)
 		}
 	}
-	if signal.Ignored(syscall.SIGINT) {
-		fmt.Fprintln(os.Stderr, "this process ignores SIGINT, and so would all that the tests start: run them in the foreground")
-		os.Exit(2)
-	}
+	listenToInterrupts()
 	os.Exit(m.Run())
+}
+
+// listenToInterrupts makes commands that the tests start hear Ctrl-C even if this process was started to ignore it, as a
+// shell starts what runs in its background: a caught signal is not inherited, an ignored one is.
+func listenToInterrupts() {
+	if signal.Ignored(syscall.SIGINT) {
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGQUIT)
+	}
 }
 
 // EngineVersion is the version of the engine under the tests: "20.10", "29", or what a user's own engine says.
