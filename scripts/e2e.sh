@@ -8,7 +8,7 @@ set -m # a process group for the tests, so that a signal to this script reaches 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-prefix=/tmp/memsys-e2e.
+prefix=${MEMSYS_E2E_TMP:-/tmp}/memsys-e2e.
 root=
 child=
 
@@ -33,6 +33,7 @@ main() {
 run_on_own() {
 	make_root
 	"$repo/scripts/engine.sh" start "$1" "$root"
+	export MEMSYS_E2E_OWN=1
 	"$repo/scripts/testenv.sh" "$root"
 	run_tests_in "$1" "$repo/scripts/engine.sh" exec "$root"
 	finish

@@ -4,15 +4,15 @@ set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-cd "$repo"
+race=-race
 if may_set_up; then need_packages gcc libc6-dev; fi # the race detector needs them
-step "unit tests"
-if command -v gcc >/dev/null; then
-	run_tests "unit tests" -- -race -timeout 10m ./...
-else
+if ! command -v gcc >/dev/null; then
 	left_out "the race detector: there is no C compiler"
-	run_tests "unit tests" -- -timeout 10m ./...
+	race=
 fi
-step "tests of bench"
-go -C bench test ./...
+for module in . bench; do
+	step "unit tests of module $module"
+	cd "$repo/$module"
+	run_tests "unit tests of module $module" -- ${race:+"$race"} -timeout 10m ./...
+done
 ENGINES=${ENGINES:-20.10} exec "$repo/scripts/e2e.sh"
