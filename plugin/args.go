@@ -23,13 +23,16 @@ func flagError(cmd *cobra.Command, err error) error {
 	if err == nil {
 		return nil
 	}
-	message := err.Error()
-	hint := cmd.CommandPath() + " --help"
+	return &usageError{message: err.Error(), hint: flagHint(cmd.CommandPath(), err)}
+}
+
+// flagHint says what to do about a wrong flag of a command.
+func flagHint(command string, err error) string {
 	flags, _ := globalFlags()
-	if given, ok := strings.CutPrefix(message, "unknown flag: --"); ok && flags.Lookup(given) != nil {
-		hint = fmt.Sprintf("put Docker's own flags before memsys: docker --%s … memsys …", given)
+	if given, ok := strings.CutPrefix(err.Error(), "unknown flag: --"); ok && flags.Lookup(given) != nil {
+		return fmt.Sprintf("put Docker's own flags before memsys: docker --%s … memsys …", given)
 	}
-	return &usageError{message: message, hint: hint}
+	return command + " --help"
 }
 
 // noArgs refuses arguments.

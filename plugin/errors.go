@@ -5,8 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	dockercli "github.com/docker/cli/cli"
+	"github.com/spf13/pflag"
+
+	"github.com/memsys/docker-memsys/compose"
+	"github.com/memsys/docker-memsys/internal/engine"
+	"github.com/memsys/docker-memsys/internal/journal"
+	"github.com/memsys/docker-memsys/internal/store"
 )
 
 // The exit codes of docker memsys; docs/exit-codes.md explains them. They never change their meaning.
@@ -43,11 +50,6 @@ func usagef(format string, args ...any) error {
 	return &usageError{message: fmt.Sprintf(format, args...)}
 }
 
-// exitError ends the run with a code that something else decided, and with no further word.
-type exitError struct{ code int }
-
-func (e *exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
-
 // outcome is a result that is no success although the command did what it could: its own code, message and next command.
 type outcome struct {
 	code    int
@@ -75,28 +77,56 @@ func judge(err error, interrupted bool) verdict {
 // verdictOf finds the first kind of error that is known.
 func verdictOf(err error) verdict {
 	var (
-		exit   *exitError
-		result *outcome
-		usage  *usageError
-		status dockercli.StatusError
+		child    *compose.ExitError
+		result   *outcome
+		usage    *usageError
+		notFound *store.NotFoundError
+		status   dockercli.StatusError
 	)
 	switch {
 	case err == nil:
 		return verdict{Code: exitDone}
-	case errors.As(err, &exit):
-		return verdict{Code: exit.code}
+	case errors.As(err, &child):
+		return verdict{Code: child.Code}
 	case errors.As(err, &result):
 		return verdict{Code: result.code, Message: err.Error(), Hint: result.hint}
 	case errors.As(err, &usage):
 		return verdict{Code: exitUsage, Message: err.Error(), Hint: usage.hint}
+	case isFlagError(err):
+		return verdict{Code: exitUsage, Message: err.Error(), Hint: flagHint("docker "+name, err)}
+	case errors.As(err, &notFound):
+		return verdict{Code: exitNoBackup, Message: err.Error(), Hint: "docker memsys list"}
+	case errors.Is(err, journal.ErrLocked):
+		return verdict{Code: exitLocked, Message: err.Error(), Hint: "run it again when the other has ended, or wait for it with --wait 10m"}
 	case errors.As(err, &status):
 		return verdict{Code: max(status.StatusCode, exitFailed), Message: status.Error()}
 	}
 	return verdict{Code: exitFailed, Message: err.Error(), Hint: hintFor(err)}
 }
 
+// isFlagError tells the errors about flags that stand before the verb: cobra hands them over as they are.
+func isFlagError(err error) bool {
+	var (
+		unknown *pflag.NotExistError
+		missing *pflag.ValueRequiredError
+		invalid *pflag.InvalidValueError
+		syntax  *pflag.InvalidSyntaxError
+	)
+	return errors.As(err, &unknown) || errors.As(err, &missing) || errors.As(err, &invalid) || errors.As(err, &syntax)
+}
+
 // hintFor names the next command for errors that need no code of their own.
-func hintFor(error) string { return "" }
+func hintFor(err error) string {
+	switch {
+	case errors.Is(err, compose.ErrNoFile):
+		return "docker memsys -f FILE …, or --backups DIR for commands that only read archives"
+	case errors.Is(err, engine.ErrUnreachable):
+		return "docker version"
+	case errors.Is(err, fs.ErrPermission):
+		return "run it as a user who may, such as root: sudo docker memsys …"
+	}
+	return ""
+}
 
 // interruptedMessage says that the run ended early, and what else went wrong if anything did.
 func interruptedMessage(err error) string {

@@ -9,13 +9,18 @@ import (
 	"github.com/docker/cli/cli/command"
 	"github.com/docker/cli/cli/debug"
 	"go.opentelemetry.io/otel"
+
+	"github.com/memsys/docker-memsys/internal/quiesce"
 )
 
 // name is the verb of the docker command that this plugin adds.
 const name = "memsys"
 
-// Main runs the plugin and ends the process with the exit code of the command.
+// Main runs the plugin and ends the process with the exit code of the command. Started as a guardian it does that one job alone.
 func Main() {
+	if len(os.Args) == 2 && os.Args[1] == quiesce.GuardianArg {
+		os.Exit(quiesce.GuardianMain(os.Stdin, os.Stdout))
+	}
 	os.Exit(run())
 }
 
@@ -31,7 +36,7 @@ func run() int {
 		return a.finish(err)
 	}
 	a.initDocker = frameworkInit
-	a.pluginConfig = func() map[string]string { return dockerCLI.ConfigFile().Plugins[name] }
+	w.Engine = dockerEngine(dockerCLI, globals)
 	return a.finish(cliplugin.RunPlugin(dockerCLI, a.root(), pluginMetadata()))
 }
 

@@ -28,10 +28,9 @@ type app struct {
 	err          io.Writer
 	interruption interruption
 	display      *display.Display
+	connected    *connection
 	// initDocker readies Docker's configuration for a command; nil outside the plugin framework.
 	initDocker func(cmd *cobra.Command, args []string) error
-	// pluginConfig is what Docker's configuration file holds for memsys; nil outside the plugin framework.
-	pluginConfig func() map[string]string
 }
 
 // rootFlags are the flags that every command takes, before its verb or behind it.
@@ -69,6 +68,8 @@ func (a *app) root() *cobra.Command {
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		TraverseChildren:  true,
+		// Words this near to a command are taken for it in the hint.
+		SuggestionsMinimumDistance: 2,
 	}
 	a.installFlags(cmd)
 	cmd.SetFlagErrorFunc(flagError)
@@ -85,7 +86,11 @@ func (a *app) root() *cobra.Command {
 
 // commands are the constructors of all commands, in the order of the help.
 func (a *app) commands() []func() *cobra.Command {
-	return []func() *cobra.Command{a.versionCommand, a.helpCommand}
+	return []func() *cobra.Command{
+		a.listCommand, a.inspectCommand, a.verifyCommand,
+		a.sourcesCommand, a.configCommand,
+		a.versionCommand, a.helpCommand,
+	}
 }
 
 // installFlags adds the flags that every command takes. They take a value each: cobra could not tell a verb from the value of an unknown boolean.
@@ -143,10 +148,17 @@ func (a *app) closeDisplay() {
 	}
 }
 
-// sink takes the events of operations.
+// pauseDisplay shows what is left to show and opens a new display, so that a question stands below it.
+func (a *app) pauseDisplay() {
+	a.closeDisplay()
+	_ = a.openDisplay()
+}
+
+// sink takes the events of operations and gives them to the display of the moment.
 func (a *app) sink() progress.Sink {
-	if a.display == nil {
-		return progress.Discard
-	}
-	return a.display
+	return progress.Func(func(e progress.Event) {
+		if a.display != nil {
+			a.display.Report(e)
+		}
+	})
 }

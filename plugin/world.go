@@ -19,6 +19,8 @@ type world struct {
 	Err     stream
 	// Width is the width of the terminal on standard error, 0 where there is none.
 	Width func() int
+	// Engine connects to the engine that Docker's configuration names; nil where there is none.
+	Engine func() (connection, error)
 	// Globals are Docker's own flags that stood before memsys, as they were given.
 	Globals []string
 }

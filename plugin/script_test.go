@@ -1,0 +1,135 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
+)
+
+// TestMain lets this test's executable be the plugin: scripts start it as docker-memsys.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"docker-memsys": Main,
+		"hold":          holdMain,
+	})
+}
+
+// TestScripts runs the command line as a person types it. Every script must leave the engine alone, unless it calls "dials".
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup:               setUpScript,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits,
+			"dials": dials,
+			"flip":  flip,
+		},
+	})
+}
+
+// dialKey is under which a script keeps how often its engine was dialled.
+type dialKey struct{}
+
+// setUpScript gives a script an engine that only counts who dials it, an empty configuration, and a quiet display.
+func setUpScript(env *testscript.Env) error {
+	dir, err := os.MkdirTemp("", "memsys")
+	if err != nil {
+		return err
+	}
+	env.Defer(func() { _ = os.RemoveAll(dir) })
+	socket := filepath.Join(dir, "engine.sock")
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		return err
+	}
+	dialled := &atomic.Int64{}
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			dialled.Add(1)
+			_ = conn.Close()
+		}
+	}()
+	env.Defer(func() { _ = listener.Close() })
+	env.Values[dialKey{}] = dialled
+	env.Setenv("DOCKER_HOST", "unix://"+socket)
+	env.Setenv("DOCKER_CONFIG", filepath.Join(env.WorkDir, ".docker"))
+	env.Setenv("HOME", env.WorkDir)
+	env.Setenv("TZ", "UTC")
+	return nil
+}
+
+// exits runs a command that must end with an exit code: "exits 2 docker-memsys bogus".
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND [ARG...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code is %d, want %d", got, want)
+	}
+}
+
+// dials checks whether the script's engine was dialled since the last time: "dials" or "! dials".
+func dials(ts *testscript.TestScript, neg bool, _ []string) {
+	n := ts.Value(dialKey{}).(*atomic.Int64).Swap(0)
+	if neg != (n == 0) {
+		ts.Fatalf("the engine was dialled %d times", n)
+	}
+}
+
+// flip changes one byte of a file, a third of the way in.
+func flip(ts *testscript.TestScript, _ bool, args []string) {
+	file := ts.MkAbs(args[0])
+	data, err := os.ReadFile(file)
+	ts.Check(err)
+	data[len(data)/3] ^= 1
+	ts.Check(os.WriteFile(file, data, 0o600))
+}
+
+// holdMain is a command line with one command that holds something until it is told to let go.
+func holdMain() {
+	w := newWorld(nil)
+	a := newApp(w)
+	root := a.root()
+	cmd := a.versionCommand()
+	cmd.Use = "hold"
+	cmd.RunE = func(c *cobra.Command, _ []string) error { return hold(c.Context(), w) }
+	root.AddCommand(cmd)
+	root.SetArgs([]string{"hold"})
+	os.Exit(a.finish(root.Execute()))
+}
+
+// hold waits for the interruption, then for the end of its input, and only then puts back what it held.
+func hold(ctx context.Context, w *world) error {
+	fmt.Fprintln(w.Out, "holding")
+	<-ctx.Done()
+	fmt.Fprintln(w.Out, "stopping")
+	buffer := make([]byte, 1)
+	_, _ = w.In.Read(buffer)
+	fmt.Fprintln(w.Out, "put back")
+	return context.Cause(ctx)
+}

@@ -1,0 +1,264 @@
+package plugin
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/docker/cli/cli/command/formatter"
+	cliflags "github.com/docker/cli/cli/flags"
+	"github.com/spf13/cobra"
+
+	"github.com/memsys/docker-memsys/compose"
+	"github.com/memsys/docker-memsys/internal/display"
+	"github.com/memsys/docker-memsys/internal/engine"
+	"github.com/memsys/docker-memsys/internal/progress"
+	"github.com/memsys/docker-memsys/internal/tree"
+)
+
+// askingTime is how long sources waits for an engine before it goes on without.
+const askingTime = 3 * time.Second
+
+// sourcesOptions are the flags of sources.
+type sourcesOptions struct {
+	format string
+	quiet  bool
+	noSize bool
+}
+
+// sourcesTable is the table of sources.
+const sourcesTable = "table {{.Name}}\t{{.Kind}}\t{{.Where}}\t{{.Services}}\t{{.Size}}\t{{.InBackup}}"
+
+func (a *app) sourcesCommand() *cobra.Command {
+	var opts sourcesOptions
+	cmd := &cobra.Command{
+		Use:   "sources [OPTIONS]",
+		Short: "List the folders and volumes that hold the project's data",
+		Long: `List every folder and volume that holds data of the project: what it is, where it
+is, which services mount it, its size, and whether it is in the backup and why not.
+Works without an engine too, but then knows neither anonymous volumes nor the
+places of named ones.`,
+		Example:           examples("docker memsys sources", "docker memsys sources --format json", "docker memsys --profile jobs sources"),
+		Args:              noArgs,
+		GroupID:           groupProject,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return a.sources(cmd.Context(), opts) },
+	}
+	cmd.Flags().StringVar(&opts.format, "format", "", cliflags.FormatHelp)
+	cmd.Flags().BoolVarP(&opts.quiet, "quiet", "q", false, "Print names alone")
+	cmd.Flags().BoolVar(&opts.noSize, "no-size", false, "Do not measure sizes")
+	return cmd
+}
+
+// sources prints the sources.
+func (a *app) sources(ctx context.Context, opts sourcesOptions) error {
+	p, err := a.loadProject(ctx, compose.Overrides{})
+	if err != nil {
+		return err
+	}
+	rows, err := a.sourceRows(ctx, p, opts)
+	if err != nil {
+		return err
+	}
+	format := formatter.Format(opts.format)
+	switch {
+	case opts.quiet:
+		format = "{{.Name}}"
+	case opts.format == "" || opts.format == formatter.TableFormatKey:
+		format = sourcesTable
+	}
+	c := formatter.Context{Output: a.out, Format: format}
+	err = c.Write(newSourceRow(), func(write func(formatter.SubContext) error) error {
+		for _, row := range rows {
+			if err := write(row); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return usagef("%v", err)
+	}
+	return nil
+}
+
+// sourceRows finds the sources, asks the engine where volumes lie, and measures them.
+func (a *app) sourceRows(ctx context.Context, p *project, opts sourcesOptions) ([]*sourceRow, error) {
+	seen, places := a.askEngine(ctx, p)
+	rows := []*sourceRow{}
+	for _, s := range p.Sources(seen, p.Config) {
+		row := &sourceRow{source: s, path: s.Path, size: -1}
+		if s.Volume != nil && row.path == "" {
+			row.path = places(s.Volume.Name)
+		}
+		if row.path != "" && !opts.noSize && !opts.quiet {
+			row.size = measure(ctx, row.path)
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// askEngine returns what the engine has mounted, and a function that tells where a volume lies on this machine. Without
+// an engine that answers soon both know nothing, and a warning says so.
+func (a *app) askEngine(ctx context.Context, p *project) ([]compose.Live, func(string) string) {
+	soon, cancel := context.WithTimeout(ctx, askingTime)
+	defer cancel()
+	c, err := a.engine()
+	var containers []engine.Container
+	if err == nil {
+		containers, err = projectContainers(soon, c, p.Name)
+	}
+	if err != nil {
+		a.sink().Report(progress.Event{Step: "ask engine", Status: progress.Warning,
+			Text: unreachable(err) + "; anonymous volumes and the places of named ones are not known"})
+		return nil, func(string) string { return "" }
+	}
+	info, err := c.Info(soon)
+	return live(containers), func(volume string) string {
+		if err != nil || !info.Local {
+			return ""
+		}
+		v, _ := c.Volume(ctx, volume)
+		return v.Mountpoint
+	}
+}
+
+// unreachable says shortly that no engine answers, or what else is wrong.
+func unreachable(err error) string {
+	var none *engine.UnreachableError
+	if errors.As(err, &none) {
+		return "engine at " + none.Endpoint + " does not answer"
+	}
+	return err.Error()
+}
+
+// measure is the number of bytes of the files below path, each counted once; -1 where it cannot be read.
+func measure(ctx context.Context, path string) int64 {
+	var total int64
+	failed := false
+	opts := tree.WalkOptions{OnProblem: func(tree.Problem) { failed = true }}
+	err := tree.Walk(ctx, path, opts, func(_ context.Context, e *tree.Entry, _ tree.Opener) error {
+		total += e.Size
+		return nil
+	})
+	if err != nil || failed && total == 0 {
+		return -1
+	}
+	return total
+}
+
+// sourceRow is a source as templates see it.
+type sourceRow struct {
+	formatter.HeaderContext
+	source compose.Source
+	path   string
+	size   int64
+}
+
+// newSourceRow is the row of the headers.
+func newSourceRow() *sourceRow {
+	row := &sourceRow{}
+	row.Header = formatter.SubHeaderContext{
+		"Name": "SOURCE", "Kind": "KIND", "Where": "WHERE", "Path": "PATH", "Services": "SERVICES", "Size": "SIZE", "InBackup": "IN BACKUP",
+	}
+	return row
+}
+
+// Name is the source's name: data/NAME in the archive.
+func (r *sourceRow) Name() string { return display.Clean(r.source.Name) }
+
+// Kind is bind or volume.
+func (r *sourceRow) Kind() string { return string(r.source.Kind) }
+
+// Where is the folder or the volume.
+func (r *sourceRow) Where() string { return display.Clean(where(r.source)) }
+
+// Path is the place on this machine, empty where it is not known.
+func (r *sourceRow) Path() string { return display.Clean(r.path) }
+
+// Services are those that mount the source.
+func (r *sourceRow) Services() string { return display.Clean(strings.Join(services(r.source), ", ")) }
+
+// Size is the number of bytes in the source's files.
+func (r *sourceRow) Size() string {
+	if r.size < 0 {
+		return "-"
+	}
+	return size(r.size)
+}
+
+// InBackup is yes, or no and why.
+func (r *sourceRow) InBackup() string {
+	if r.source.Excluded != "" {
+		return "no: " + display.Clean(r.source.Excluded)
+	}
+	return "yes"
+}
+
+// MarshalJSON is the source as docs/json-output.md describes it.
+func (r *sourceRow) MarshalJSON() ([]byte, error) { return json.Marshal(r.object()) }
+
+// sourceObject is a source in JSON output.
+type sourceObject struct {
+	Name     string        `json:"name"`
+	Kind     string        `json:"kind"`
+	Path     string        `json:"path,omitempty"`
+	Volume   string        `json:"volume,omitempty"`
+	Services []string      `json:"services"`
+	Mounts   []mountObject `json:"mounts"`
+	Size     *int64        `json:"size,omitempty"`
+	InBackup bool          `json:"inBackup"`
+	Why      string        `json:"why,omitempty"`
+}
+
+// mountObject is one use of a source in JSON output.
+type mountObject struct {
+	Service  string `json:"service"`
+	Target   string `json:"target"`
+	Subpath  string `json:"subpath,omitempty"`
+	ReadOnly bool   `json:"readOnly"`
+}
+
+// object is the row for JSON output.
+func (r *sourceRow) object() sourceObject {
+	object := sourceObject{
+		Name: r.source.Name, Kind: string(r.source.Kind), Path: r.path, Services: services(r.source), Mounts: []mountObject{},
+		InBackup: r.source.Excluded == "", Why: r.source.Excluded,
+	}
+	if r.source.Volume != nil {
+		object.Volume = r.source.Volume.Name
+	}
+	for _, m := range r.source.Mounts {
+		object.Mounts = append(object.Mounts, mountObject(m))
+	}
+	if r.size >= 0 {
+		object.Size = &r.size
+	}
+	return object
+}
+
+// where is the folder of a bind, the name of a volume.
+func where(s compose.Source) string {
+	if s.Volume != nil {
+		return cmp.Or(s.Volume.Name, s.Path, "-")
+	}
+	return s.Path
+}
+
+// services are the services that mount a source, each once.
+func services(s compose.Source) []string {
+	names := []string{}
+	for _, m := range s.Mounts {
+		names = append(names, m.Service)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
