@@ -35,13 +35,15 @@ func verifyFormer(ctx context.Context, f io.ReadSeeker, o archive.VerifyOptions)
 	return r, nil
 }
 
-// readFormer reads all entries and what follows the last one, so that gzip's checksum is checked.
+// readFormer reads all entries and what follows the last one, so that gzip's checksum is checked. tar ends with two
+// blocks of zeros: without them the end is missing, even where gzip's last member is whole.
 func readFormer(in io.Reader, r *archive.Report) error {
 	z, err := gzip.NewReader(in)
 	if err != nil {
 		return err
 	}
-	t := tar.NewReader(z)
+	end := &tail{r: z}
+	t := tar.NewReader(end)
 	for {
 		_, err := t.Next()
 		if errors.Is(err, io.EOF) {
@@ -57,8 +59,39 @@ func readFormer(in io.Reader, r *archive.Report) error {
 			return fmt.Errorf("in entry %d: %w", r.Entries, err)
 		}
 	}
-	_, err = io.Copy(io.Discard, z)
-	return err
+	if _, err := io.Copy(io.Discard, end); err != nil {
+		return err
+	}
+	if end.last != [2 * blockSize]byte{} {
+		return errors.New("the end of the tar file is missing")
+	}
+	return nil
+}
+
+const blockSize = 512
+
+// tail remembers the last two blocks of what is read through it; before that many were read it holds ones.
+type tail struct {
+	r     io.Reader
+	last  [2 * blockSize]byte
+	begun bool
+}
+
+func (t *tail) Read(p []byte) (int, error) {
+	if !t.begun {
+		t.begun = true
+		for i := range t.last {
+			t.last[i] = 1
+		}
+	}
+	n, err := t.r.Read(p)
+	if n >= len(t.last) {
+		copy(t.last[:], p[n-len(t.last):n])
+	} else {
+		copy(t.last[:], t.last[n:])
+		copy(t.last[len(t.last)-n:], p[:n])
+	}
+	return n, err
 }
 
 // counting counts what is read and stops when the context ends.

@@ -63,8 +63,11 @@ func (d *Dir) judge(b *Backup, rec Record, complete bool) error {
 	if !marked {
 		b.State, b.Why = Unverified, "no checksum file beside it: docker memsys verify "+b.Name
 	}
-	if s := rec.Summary; s != nil && s.Size != b.Size {
-		b.State, b.Why = Damaged, fmt.Sprintf("size is %d bytes, was %d", b.Size, s.Size)
+	if b.Former && marked && rec.FormerSize == 0 {
+		b.State, b.Why = Damaged, "its end is missing: cut short or overwritten"
+	}
+	if was := knownSize(rec); was != 0 && was != b.Size {
+		b.State, b.Why = Damaged, fmt.Sprintf("size is %d bytes, was %d", b.Size, was)
 	}
 	if p := rec.Proof; p != nil && p.ID == b.ID {
 		b.Proven = p.Time
@@ -73,6 +76,14 @@ func (d *Dir) judge(b *Backup, rec Record, complete bool) error {
 		}
 	}
 	return nil
+}
+
+// knownSize is the size that the archive had when it was last known to be sound; 0 where that is not known.
+func knownSize(rec Record) int64 {
+	if rec.Summary != nil {
+		return rec.Summary.Size
+	}
+	return rec.FormerSize
 }
 
 // ReadManifest opens the archive at path and returns its manifest.

@@ -164,13 +164,16 @@ func (d *Dir) pointLatest(ctx context.Context) error {
 }
 
 // RecordVerify keeps the result of a verification beside the archive. A sound archive without sums gets them: it
-// counts from then on. A former one gets a record only.
+// counts from then on.
 func (d *Dir) RecordVerify(ctx context.Context, b Backup, now time.Time, report *archive.Report, damage []string) error {
 	rec, err := d.record(b.Name)
 	if err != nil {
 		return err
 	}
 	rec.Proof = &Proof{ID: b.ID, Time: now, Sound: len(damage) == 0, SHA256: report.SHA256, Damage: damage}
+	if b.Former && len(damage) == 0 {
+		rec.FormerSize = report.Size
+	}
 	if err := d.writeRecord(b.Name, rec); err != nil {
 		return err
 	}

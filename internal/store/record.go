@@ -23,6 +23,8 @@ type Record struct {
 	Version int      `json:"version"` // 1
 	Summary *Summary `json:"summary,omitempty"`
 	Proof   *Proof   `json:"proof,omitempty"`
+	// FormerSize is the size of an archive of the former script when it was verified: it has no summary.
+	FormerSize int64 `json:"formerSize,omitempty"`
 }
 
 // Summary repeats what a list shows of the manifest, so that a list opens no archive.
