@@ -79,7 +79,7 @@ func (p *Project) applyEnv(c *Config, s setting, environ []string) error {
 		return nil
 	}
 	texts := []string{text}
-	if s.kind.yaml == "list" {
+	if s.kind.list() {
 		texts = strings.Split(text, ",")
 		for i := range texts {
 			texts[i] = strings.TrimSpace(texts[i])
@@ -93,7 +93,7 @@ func (p *Project) applyFlag(c *Config, s setting, flags Overrides) error {
 	if len(texts) == 0 {
 		return nil
 	}
-	if s.kind.yaml != "list" {
+	if !s.kind.list() {
 		texts = texts[len(texts)-1:]
 	}
 	return apply(c, s, expandHome(texts, s, p.environment["HOME"]), p.options.WorkingDir, s.Flag)
@@ -106,7 +106,7 @@ func apply(c *Config, s setting, texts []string, dir, origin string) error {
 		return fmt.Errorf("%s: %s: %w", origin, s.Name, err)
 	}
 	s.set(c, v)
-	if s.kind.yaml == "list" && c.Origins[s.Name] != "default" {
+	if s.kind.list() && c.Origins[s.Name] != "default" {
 		origin = c.Origins[s.Name] + ", " + origin
 	}
 	c.Origins[s.Name] = origin

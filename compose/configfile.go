@@ -86,7 +86,25 @@ func (p *Project) checkKeys() error {
 			}
 		}
 	}
+	for _, f := range p.files.files {
+		if err := checkServices(f); err != nil {
+			return err
+		}
+	}
 	return checkMerged(p.files, p.model.Extensions[extension], []string{extension}, projectSchema())
+}
+
+// checkServices checks the keys of every service of a file, of those that others extend too.
+func checkServices(f *composeFile) error {
+	for _, root := range f.roots {
+		for name, service := range pairs(find(root, "services")) {
+			at := "services." + name.Value + "." + extension
+			if err := checkNode(f, find(service, extension), at, serviceSchema()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // checkNode refuses keys that the schema does not have.
@@ -164,7 +182,7 @@ func asTexts(value any, want string, interpolated bool) ([]string, bool) {
 		case string:
 			return []string{v}, interpolated
 		}
-	case "list":
+	case "list of texts":
 		list, ok := value.([]any)
 		texts := []string{}
 		for _, v := range list {
@@ -186,6 +204,11 @@ func describe(value any) string {
 	case map[string]any:
 		return "a mapping"
 	case []any:
+		for _, item := range v {
+			if _, text := item.(string); !text {
+				return "a list with " + describe(item)
+			}
+		}
 		return "a list"
 	}
 	return fmt.Sprintf("%v", value)

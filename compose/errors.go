@@ -53,7 +53,7 @@ func (e *lineError) Unwrap() error { return e.err }
 func loadError(err error) error {
 	text := oneLine(err.Error())
 	if m := parseFailure.FindStringSubmatch(text); m != nil {
-		for _, place := range []*regexp.Regexp{rangePlace, linePlace} {
+		for _, place := range []*regexp.Regexp{linePlace, rangePlace} {
 			if at := place.FindStringSubmatch(m[2]); at != nil {
 				return &lineError{text: m[1] + ":" + strings.Join(at[1:len(at)-1], ":") + ": invalid yaml: " + at[len(at)-1], err: err}
 			}
@@ -66,7 +66,7 @@ func loadError(err error) error {
 var (
 	parseFailure = regexp.MustCompile(`^failed to parse (.+?): (.*(?:\bL\d+\.C\d+|\bline \d+).*)$`)
 	rangePlace   = regexp.MustCompile(`\bL(\d+)\.C(\d+)(?:-L\d+\.C\d+)?: (.*)$`)
-	linePlace    = regexp.MustCompile(`\bline (\d+)(?:, column \d+)?: (.*)$`)
+	linePlace    = regexp.MustCompile(`^.*: line (\d+): (.*)$`)
 )
 
 func oneLine(text string) string {

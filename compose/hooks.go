@@ -27,6 +27,17 @@ func HookPoints() []string {
 	return []string{"before-backup", "after-backup", "before-restore", "after-restore"}
 }
 
+// unusedHooks warns of hooks, which nothing runs yet: a flush that does not happen must not go unnoticed.
+func (p *Project) unusedHooks() []string {
+	var warnings []string
+	for _, s := range p.Services() {
+		for _, h := range s.Hooks {
+			warnings = append(warnings, fmt.Sprintf("services.%s.%s.%s: hooks are not run by this version", s.Name, extension, h.When))
+		}
+	}
+	return warnings
+}
+
 func serviceSchema() schema {
 	s := schema{}
 	for _, point := range HookPoints() {
@@ -60,7 +71,7 @@ func (p *Project) hooks(service string, extensions map[string]any) ([]Hook, erro
 
 // read takes the fields of a hook; with an error it names the field.
 func (h *Hook) read(fields map[string]any) (field string, err error) {
-	command, ok := asTexts(fields["command"], "list", false)
+	command, ok := asTexts(fields["command"], "list of texts", false)
 	if !ok || len(command) == 0 || command[0] == "" {
 		return "command", fmt.Errorf("must be a list such as [node, flush.js], no shell is involved")
 	}

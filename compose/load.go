@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -54,7 +55,7 @@ func Load(ctx context.Context, o LoadOptions) (*Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Warnings = warnings.messages()
+	p.Warnings = append(warnings.messages(), p.unusedHooks()...)
 	return p, nil
 }
 
@@ -201,7 +202,7 @@ func (o LoadOptions) read(ctx context.Context, found *cli.ProjectOptions) (*type
 	if err != nil {
 		return nil, err
 	}
-	details.Environment = found.Environment
+	details.Environment = maps.Clone(found.Environment) // the loader writes into it
 	for i, f := range details.ConfigFiles {
 		if details.ConfigFiles[i].Content, err = o.content(f.Filename); err != nil {
 			return nil, err

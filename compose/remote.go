@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -83,7 +84,7 @@ func (o LoadOptions) fromResolved(ctx context.Context, found *cli.ProjectOptions
 	}
 	details := &types.ConfigDetails{
 		WorkingDir:  dir,
-		Environment: found.Environment,
+		Environment: maps.Clone(found.Environment),
 		ConfigFiles: []types.ConfigFile{{Filename: filepath.Join(dir, "docker-compose-config"), Content: content}},
 	}
 	model, err := loader.LoadWithContext(ctx, *details, o.loaderOptions(found, details)...)

@@ -4,12 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/memsys/docker-memsys/internal/tree"
 )
 
 // Setting describes one setting of x-memsys. docs/configuration.md lists them all; a test compares.
@@ -34,8 +35,10 @@ type setting struct {
 type kind struct {
 	name string
 	read func(texts []string, dir string) (any, error)
-	yaml string // the type that the compose file must have: text, number, list
+	yaml string // the type that the compose file must have: text, number, list of texts
 }
+
+func (k kind) list() bool { return k.yaml == "list of texts" }
 
 // Settings are all settings, in the order of the document.
 func Settings() []Setting {
@@ -151,12 +154,12 @@ func patternsKind() kind {
 			if strings.TrimSpace(p) == "" {
 				return nil, errors.New("has an empty pattern")
 			}
-			if _, err := path.Match(p, ""); err != nil {
-				return nil, fmt.Errorf("has a bad pattern %q: a bracket is not closed or a backslash ends it", p)
-			}
+		}
+		if _, err := tree.NewRules(tree.RuleOptions{Patterns: t}); err != nil {
+			return nil, err
 		}
 		return slices.Clone(t), nil
-	}, "list"}
+	}, "list of texts"}
 }
 
 func urlKind() kind {
