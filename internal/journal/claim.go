@@ -92,11 +92,12 @@ func (c *claim) try(ctx context.Context) (*blocker, error) {
 	if b, _, err := c.look(ctx); err != nil || b != nil {
 		return b, err
 	}
-	if err := c.make(ctx, 0); err != nil {
-		return nil, err
+	err := c.make(ctx, 0)
+	var b *blocker
+	if err == nil {
+		b, err = c.contend(ctx)
 	}
-	b, err := c.contend(ctx)
-	if err != nil || b != nil {
+	if err != nil || b != nil { // a request that failed may have been done all the same
 		return b, errors.Join(err, c.remove(context.WithoutCancel(ctx), c.name(0)))
 	}
 	return nil, nil

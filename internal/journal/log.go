@@ -67,7 +67,19 @@ func openLog(path string, size int64) (*log, error) {
 		f.Close()
 		return nil, err
 	}
+	if err := checkMagic(path, data); err != nil {
+		f.Close()
+		return nil, err
+	}
 	return &log{f: f, size: int64(len(data)), scanned: scan(data)}, nil
+}
+
+// checkMagic refuses a file that is not a journal of this version: what it has on record would be overlooked.
+func checkMagic(path string, data []byte) error {
+	if !bytes.HasPrefix(data, []byte(magic)) {
+		return fmt.Errorf("%s: %w", path, ErrDamaged)
+	}
+	return nil
 }
 
 // preallocate makes the file, filled with zeros, unless it is there with its name: then it is complete.
@@ -98,12 +110,9 @@ func preallocate(path string, size int64) error {
 	return syncDir(filepath.Dir(path))
 }
 
-// scan reads the records of the newest operation, up to the first that is not whole.
+// scan reads the records of the newest operation, up to the first that is not whole. data begins with magic.
 func scan(data []byte) scanned {
 	s := scanned{next: int64(len(magic))}
-	if !bytes.HasPrefix(data, []byte(magic)) {
-		return s
-	}
 	for rest := data[s.next:]; ; rest = data[s.next:] {
 		e, run, n, ok := decode(rest, uint32(len(s.entries)))
 		first := len(s.entries) == 0

@@ -1,0 +1,84 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"gotest.tools/v3/assert"
+
+	"github.com/memsys/docker-memsys/internal/engine"
+	"github.com/memsys/docker-memsys/internal/engine/enginetest"
+)
+
+func create(fake *enginetest.Engine) func(*testing.T, engine.Container) string {
+	return func(t *testing.T, c engine.Container) string {
+		c.State = engine.Created
+		id := fake.Add(c)
+		t.Cleanup(func() { fake.Remove(id) })
+		return id
+	}
+}
+
+func TestTheFakeConforms(t *testing.T) {
+	fake := enginetest.New(time.Now)
+	enginetest.Conformance(t, enginetest.Bench{Subject: fake, Create: create(fake), Prefix: "memsystest"})
+}
+
+func TestTheClientConformsOverTheProtocol(t *testing.T) {
+	fake := enginetest.New(time.Now)
+	c, err := engine.Dial(engine.Endpoint{Host: enginetest.Serve(t, fake)})
+	assert.NilError(t, err)
+	defer c.Close()
+	enginetest.Conformance(t, enginetest.Bench{Subject: c, Create: create(fake), Prefix: "memsystest"})
+}
+
+func TestAnEngineThatDoesNotAnswerIsNamed(t *testing.T) {
+	host := "unix://" + filepath.Join(t.TempDir(), "none.sock")
+	c, err := engine.Dial(engine.Endpoint{Host: host})
+	assert.NilError(t, err)
+	_, err = c.Info(t.Context())
+	assert.ErrorIs(t, err, engine.ErrUnreachable)
+	assert.ErrorContains(t, err, host)
+	var unreachable *engine.UnreachableError
+	assert.Assert(t, errors.As(err, &unreachable))
+	assert.Equal(t, unreachable.Endpoint, host)
+}
+
+func TestACancelledRequestIsNotAnUnreachableEngine(t *testing.T) {
+	fake := enginetest.New(time.Now)
+	c, err := engine.Dial(engine.Endpoint{Host: enginetest.Serve(t, fake)})
+	assert.NilError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = c.Info(ctx)
+	assert.ErrorIs(t, err, context.Canceled)
+	assert.Assert(t, !errors.Is(err, engine.ErrUnreachable))
+}
+
+func TestAContainerThatDisappearsDuringAListIsLeftOut(t *testing.T) {
+	fake := enginetest.New(time.Now)
+	gone := fake.Add(engine.Container{Name: "a", Project: "p"})
+	stays := fake.Add(engine.Container{Name: "b", Project: "p"})
+	fake.Before(func(c enginetest.Call) error {
+		if c.Name == "Container" && c.Object == gone {
+			fake.Remove(gone)
+		}
+		return nil
+	})
+	c, err := engine.Dial(engine.Endpoint{Host: enginetest.Serve(t, fake)})
+	assert.NilError(t, err)
+	list, err := c.Containers(t.Context(), engine.Filter{Project: "p"})
+	assert.NilError(t, err)
+	assert.Equal(t, len(list), 1)
+	assert.Equal(t, list[0].ID, stays)
+}
+
+func TestAnEndpointWithoutUsableKeysIsRefused(t *testing.T) {
+	_, err := engine.Dial(engine.Endpoint{Host: "tcp://127.0.0.1:1", CA: []byte("no certificate")})
+	assert.ErrorContains(t, err, "no certificate")
+	_, err = engine.Dial(engine.Endpoint{})
+	assert.ErrorContains(t, err, "no address")
+}

@@ -1,0 +1,189 @@
+package enginetest
+
+import (
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/mount"
+	"github.com/moby/moby/api/types/system"
+	"github.com/moby/moby/api/types/volume"
+
+	"github.com/memsys/docker-memsys/internal/engine"
+)
+
+// Serve answers the engine's protocol for the fake on a socket, until the test ends, and returns the socket's address. It knows the
+// requests that package engine makes.
+func Serve(t testing.TB, e *Engine) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "engine") // t.TempDir is too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	path := filepath.Join(dir, "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &http.Server{Handler: e.handler(), ReadHeaderTimeout: time.Minute}
+	t.Cleanup(func() { srv.Close() })
+	go srv.Serve(l)
+	return "unix://" + path
+}
+
+func (e *Engine) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/_ping", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Api-Version", e.info.APIVersion) })
+	mux.HandleFunc("GET /info", e.serveInfo)
+	mux.HandleFunc("GET /containers/json", e.serveList)
+	mux.HandleFunc("GET /containers/{id}/json", e.serveContainer)
+	mux.HandleFunc("POST /containers/{id}/{act}", e.serveAct)
+	mux.HandleFunc("GET /volumes", e.serveVolumes)
+	mux.HandleFunc("POST /volumes/create", e.serveCreateVolume)
+	mux.HandleFunc("GET /volumes/{name}", e.serveVolume)
+	mux.HandleFunc("DELETE /volumes/{name}", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, nil, e.RemoveVolume(r.Context(), r.PathValue("name")))
+	})
+	mux.HandleFunc("GET /images/{ref}/json", e.serveImage)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if rest, ok := strings.CutPrefix(r.URL.Path, "/v1."); ok { // the version is the first part of the path
+			_, r.URL.Path, _ = strings.Cut(rest, "/")
+			r.URL.Path = "/" + r.URL.Path
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+func answer(w http.ResponseWriter, body any, err error) {
+	status := http.StatusOK
+	switch {
+	case errors.Is(err, engine.ErrNotFound):
+		status = http.StatusNotFound
+	case errors.Is(err, engine.ErrConflict):
+		status = http.StatusConflict
+	case err != nil:
+		status = http.StatusInternalServerError
+	}
+	if err != nil {
+		body = map[string]string{"message": err.Error()}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	if body != nil {
+		_ = json.NewEncoder(w).Encode(body)
+	}
+}
+
+func (e *Engine) serveInfo(w http.ResponseWriter, r *http.Request) {
+	in, err := e.Info(r.Context())
+	out := system.Info{
+		ID: in.ID, Name: in.Name, ServerVersion: in.Version, DockerRootDir: in.RootDir, SystemTime: in.Time.Format(time.RFC3339Nano), OSType: "linux",
+	}
+	if in.Rootless {
+		out.SecurityOptions = []string{"name=rootless"}
+	}
+	answer(w, out, err)
+}
+
+// labels reads the label filters of a request as a map.
+func labels(r *http.Request) map[string]string {
+	var filters map[string]map[string]bool
+	_ = json.Unmarshal([]byte(r.URL.Query().Get("filters")), &filters)
+	out := map[string]string{}
+	for l := range filters["label"] {
+		k, v, _ := strings.Cut(l, "=")
+		out[k] = v
+	}
+	return out
+}
+
+func (e *Engine) serveList(w http.ResponseWriter, r *http.Request) {
+	l := labels(r)
+	list, err := e.Containers(r.Context(), engine.Filter{Project: l[engine.ProjectLabel], Service: l[engine.ServiceLabel]})
+	out := []container.Summary{}
+	for _, c := range list {
+		out = append(out, container.Summary{ID: c.ID, Names: []string{"/" + c.Name}})
+	}
+	answer(w, out, err)
+}
+
+func (e *Engine) serveContainer(w http.ResponseWriter, r *http.Request) {
+	c, err := e.Container(r.Context(), r.PathValue("id"))
+	out := container.InspectResponse{
+		ID: c.ID, Name: "/" + c.Name, Image: c.ImageID,
+		State:  &container.State{Status: container.ContainerState(c.State)},
+		Config: &container.Config{Image: c.Image, Labels: c.Labels},
+	}
+	for _, m := range c.Mounts {
+		out.Mounts = append(out.Mounts, container.MountPoint{
+			Type: mount.Type(m.Type), Name: m.Name, Source: m.Source, Destination: m.Destination, Driver: m.Driver, RW: !m.ReadOnly,
+		})
+	}
+	answer(w, out, err)
+}
+
+func (e *Engine) serveAct(w http.ResponseWriter, r *http.Request) {
+	id, ctx := r.PathValue("id"), r.Context()
+	var err error
+	switch r.PathValue("act") {
+	case "pause":
+		err = e.Pause(ctx, id)
+	case "unpause":
+		err = e.Unpause(ctx, id)
+	case "stop":
+		err = e.Stop(ctx, id, 0)
+	case "start":
+		err = e.Start(ctx, id)
+	default:
+		err = engine.ErrNotFound
+	}
+	answer(w, nil, err)
+}
+
+func toVolume(v engine.Volume) volume.Volume {
+	return volume.Volume{
+		Name: v.Name, Driver: v.Driver, Mountpoint: v.Mountpoint, Options: v.Options, Labels: v.Labels,
+		CreatedAt: v.CreatedAt.Format(time.RFC3339),
+	}
+}
+
+func (e *Engine) serveVolumes(w http.ResponseWriter, r *http.Request) {
+	out := volume.ListResponse{Volumes: []volume.Volume{}}
+	var err error
+	for k, v := range labels(r) {
+		var list []engine.Volume
+		list, err = e.Volumes(r.Context(), k, v)
+		for _, v := range list {
+			out.Volumes = append(out.Volumes, toVolume(v))
+		}
+	}
+	answer(w, out, err)
+}
+
+func (e *Engine) serveVolume(w http.ResponseWriter, r *http.Request) {
+	v, err := e.Volume(r.Context(), r.PathValue("name"))
+	answer(w, toVolume(v), err)
+}
+
+func (e *Engine) serveCreateVolume(w http.ResponseWriter, r *http.Request) {
+	var in volume.CreateRequest
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+		answer(w, nil, err)
+		return
+	}
+	v, err := e.CreateVolume(r.Context(), engine.Volume{Name: in.Name, Driver: in.Driver, Options: in.DriverOpts, Labels: in.Labels})
+	answer(w, toVolume(v), err)
+}
+
+func (e *Engine) serveImage(w http.ResponseWriter, r *http.Request) {
+	i, err := e.Image(r.Context(), r.PathValue("ref"))
+	answer(w, map[string]any{"Id": i.ID, "RepoTags": i.RepoTags, "RepoDigests": i.RepoDigests}, err)
+}
