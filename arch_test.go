@@ -48,7 +48,7 @@ var doors = []struct {
 		"operations ask small interfaces of their own, so that a fake can stand in for the engine; plugin makes the client from Docker's flags"},
 	{[]string{"github.com/compose-spec/compose-go"}, []string{"compose"},
 		"the Compose model changes often; one package translates it"},
-	{[]string{"os/exec"}, []string{"compose", "internal/quiesce", "internal/hook"},
+	{[]string{"os/exec"}, []string{"compose", "internal/quiesce", "internal/hook", "internal/engine/enginetest"},
 		"each place that starts a program must hold its arguments, its environment and its end"},
 	{[]string{module + "internal/display"}, []string{"plugin"},
 		"operations report events; only the command line renders them"},
