@@ -151,15 +151,6 @@ func (r *dirRef) release() {
 	d.trim()
 }
 
-// forget drops a folder that will be renamed or removed.
-func (d *dirs) forget(path string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if ref := d.cache[path]; ref != nil && ref.uses == 0 {
-		d.drop(ref)
-	}
-}
-
 func (d *dirs) trim() {
 	limit := maxOpenDirs
 	if d.closed {

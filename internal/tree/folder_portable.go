@@ -109,6 +109,10 @@ func (d *folder) rename(name string, to *folder, toName string) error {
 	return os.Rename(filepath.Join(d.path, name), filepath.Join(to.path, toName))
 }
 
+func (d *folder) chmodFolder(name string, mode uint32) error {
+	return d.root.Chmod(name, fs.FileMode(mode&0o777))
+}
+
 func (d *folder) remove(name string) error { return d.root.Remove(name) }
 
 func (d *folder) sync() error    { return nil }

@@ -146,6 +146,11 @@ func (d *folder) remove(name string) error {
 	return err
 }
 
+// chmodFolder sets the mode of a folder that may not be readable.
+func (d *folder) chmodFolder(name string, mode uint32) error {
+	return d.node(name, Dir).chmod(mode)
+}
+
 // sameFile tells whether two entries are the same file of this machine.
 func sameFile(a, b *Entry) bool { return a.Device == b.Device && a.Inode == b.Inode }
 

@@ -124,10 +124,13 @@ func (d *differ) folder(a, b, rel string) {
 }
 
 func attributes(p string) string {
+	if n, err := unix.Llistxattr(p, nil); err != nil || n == 0 {
+		return ""
+	}
 	buf := make([]byte, 64<<10)
 	n, err := unix.Llistxattr(p, buf)
-	if err != nil || n == 0 {
-		return ""
+	if err != nil {
+		return err.Error()
 	}
 	names := strings.Split(strings.TrimSuffix(string(buf[:n]), "\x00"), "\x00")
 	slices.Sort(names)
@@ -158,7 +161,7 @@ func (d *differ) content(a, b, rel string) {
 	if !slices.Equal(da, db) {
 		d.add(rel, "data at %v, then %v", da, db)
 	}
-	for _, r := range append(da, db...) {
+	for _, r := range da {
 		if at := unequal(fa, fb, r[0], r[1]); at >= 0 {
 			d.add(rel, "content differs near %d", at)
 			return
@@ -181,7 +184,8 @@ func dataRanges(f *os.File) (ranges [][2]int64) {
 }
 
 func unequal(a, b *os.File, from, to int64) int64 {
-	ba, bb := make([]byte, 1<<20), make([]byte, 1<<20)
+	size := min(to-from, 1<<20)
+	ba, bb := make([]byte, size), make([]byte, size)
 	for from < to {
 		n := min(to-from, int64(len(ba)))
 		na, _ := a.ReadAt(ba[:n], from)
