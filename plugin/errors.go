@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/memsys/docker-memsys/compose"
+	"github.com/memsys/docker-memsys/internal/backup"
 	"github.com/memsys/docker-memsys/internal/engine"
 	"github.com/memsys/docker-memsys/internal/journal"
 	"github.com/memsys/docker-memsys/internal/store"
@@ -118,6 +119,10 @@ func isFlagError(err error) bool {
 // hintFor names the next command for errors that need no code of their own.
 func hintFor(err error) string {
 	switch {
+	case errors.As(err, new(*backup.NoSpaceError)):
+		return "free some room, or write elsewhere with --backups DIR"
+	case errors.Is(err, backup.ErrNothing):
+		return "docker memsys sources"
 	case errors.Is(err, compose.ErrNoFile):
 		return "docker memsys -f FILE …, or --backups DIR for commands that only read archives"
 	case errors.Is(err, engine.ErrUnreachable):

@@ -1,0 +1,179 @@
+package plugin
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/memsys/docker-memsys/compose"
+	"github.com/memsys/docker-memsys/internal/backup"
+	"github.com/memsys/docker-memsys/internal/quiesce"
+)
+
+// backupOptions are the flags of backup.
+type backupOptions struct {
+	lockOptions
+	backups     string
+	exclude     []string
+	includeLogs bool
+	quiesce     string
+	note        string
+	reason      string
+	dryRun      bool
+	format      string
+}
+
+func (a *app) backupCommand() *cobra.Command {
+	var opts backupOptions
+	cmd := &cobra.Command{
+		Use:   "backup [OPTIONS] [SERVICE...]",
+		Short: "Back up the project's data",
+		Long: `Store every source of the project, or those that the named services mount, in one
+new archive in the backups directory. Services that can write the data are paused
+while it is read and let go again whatever happens. The archive is read back from
+the disk and checked before it gets its name.
+
+A backup of some services only never counts as the latest of the project.`,
+		Example: examples("docker memsys backup", "docker memsys backup --note 'before the move'",
+			"docker memsys backup memory-system --quiesce stop", "docker memsys backup --dry-run"),
+		GroupID:           groupData,
+		ValidArgsFunction: a.completeServices,
+		RunE: func(cmd *cobra.Command, services []string) error {
+			return a.backup(cmd.Context(), services, opts)
+		},
+	}
+	flags := cmd.Flags()
+	backupsFlag(cmd, &opts.backups)
+	flags.StringArrayVar(&opts.exclude, "exclude", nil, "Leave out what matches the pattern")
+	flags.BoolVar(&opts.includeLogs, "include-logs", false, "Keep logs too")
+	flags.StringVar(&opts.quiesce, "quiesce", "", "How writers are held still: auto, pause, stop, none (default: the project's)")
+	flags.StringVar(&opts.note, "note", "", "Text to keep with the backup")
+	flags.StringVar(&opts.reason, "reason", "manual", "Why the backup is made: manual, scheduled")
+	flags.BoolVar(&opts.dryRun, "dry-run", false, "Show the plan and change nothing")
+	flags.StringVar(&opts.format, "format", "", formatHelp)
+	lockFlags(cmd, &opts.lockOptions)
+	completeWords(cmd, "quiesce", string(quiesce.Auto), string(quiesce.Pause), string(quiesce.Stop), string(quiesce.None))
+	completeWords(cmd, "reason", reasons()...)
+	return cmd
+}
+
+// reasons are those that a person may give.
+func reasons() []string { return []string{"manual", "scheduled"} }
+
+// lockFlags adds the flags of commands that take the project's lock.
+func lockFlags(cmd *cobra.Command, o *lockOptions) {
+	cmd.Flags().DurationVar(&o.wait, "wait", 0, "How long to wait for another run of this project")
+}
+
+// completeWords completes the values of a flag.
+func completeWords(cmd *cobra.Command, flag string, words ...string) {
+	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// overrides are the settings that the flags give.
+func (o backupOptions) overrides() compose.Overrides {
+	v := map[string][]string{}
+	if o.backups != "" {
+		v["backups"] = []string{o.backups}
+	}
+	if o.quiesce != "" {
+		v["quiesce"] = []string{o.quiesce}
+	}
+	if len(o.exclude) > 0 {
+		v["exclude"] = o.exclude
+	}
+	return compose.Overrides{Values: v, IncludeLogs: o.includeLogs}
+}
+
+func (a *app) backup(ctx context.Context, services []string, opts backupOptions) error {
+	if !slices.Contains(reasons(), opts.reason) {
+		return usagef("--reason %s means nothing: use %s", opts.reason, strings.Join(reasons(), " or "))
+	}
+	s, err := a.openSession(ctx, opts.overrides())
+	if err != nil {
+		return err
+	}
+	if err := s.checkServices(services); err != nil {
+		return err
+	}
+	if opts.dryRun {
+		plan, err := s.planBackup(ctx, services, opts.reason, opts.note)
+		if err != nil {
+			return err
+		}
+		return a.printBackupPlan(plan, opts.format)
+	}
+	if err := s.Store.Ensure(); err != nil {
+		return err
+	}
+	if ctx, err = s.begin(ctx, "backup", opts.lockOptions, map[string]any{"services": services}); err != nil {
+		return err
+	}
+	res, err := s.makeBackup(ctx, services, opts.reason, opts.note)
+	if err = errors.Join(err, s.end(ctx, err)); err != nil {
+		return err
+	}
+	return a.printBackup(res, opts.format)
+}
+
+// checkServices refuses names that are no service of the project.
+func (s *session) checkServices(names []string) error {
+	var known []string
+	for _, svc := range s.Project.Services() {
+		known = append(known, svc.Name)
+	}
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return &usageError{message: fmt.Sprintf("no service %q in project %s; it has: %s", name, s.Name, strings.Join(known, ", ")), hint: "docker memsys sources"}
+		}
+	}
+	return nil
+}
+
+func (s *session) planBackup(ctx context.Context, services []string, reason, note string) (*backup.Plan, error) {
+	mode, err := quiesce.ParseMode(s.Config.Quiesce)
+	if err != nil {
+		return nil, err
+	}
+	return backup.Prepare(ctx, s.Store, backup.Request{
+		Project: s.archiveProject(), Services: s.services(ctx), Sources: s.Sources, Containers: s.Containers,
+		Locate: s.locate, Files: s.Files(), Only: services, Exclude: s.Config.Exclude, IncludeLogs: s.Config.IncludeLogs,
+		Quiesce: mode, HoldLimit: s.Config.HoldLimit, Reason: reason, Note: note, Tool: buildVersion().Version, Warnings: s.Warnings,
+	})
+}
+
+// makeBackup makes a backup within the operation that has begun.
+func (s *session) makeBackup(ctx context.Context, services []string, reason, note string) (*backup.Result, error) {
+	plan, err := s.planBackup(ctx, services, reason, note)
+	if err != nil {
+		return nil, err
+	}
+	run := backup.Runner{
+		Clock: s.clock(), Journal: s.journal, Quiescer: s.quiescer(), Progress: s.app.sink(), NewID: newID,
+	}
+	return run.Run(ctx, plan)
+}
+
+// clock tells the time as archive names want it.
+func (s *session) clock() func() time.Time {
+	if s.Config.TimeZone == "utc" {
+		return func() time.Time { return s.app.world.Now().UTC() }
+	}
+	return s.app.world.Now
+}
+
+// newID draws the id of a backup.
+func newID() (string, error) {
+	var b [16]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(b[:]), nil
+}

@@ -1,0 +1,135 @@
+package plugin
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/memsys/docker-memsys/internal/backup"
+	"github.com/memsys/docker-memsys/internal/display"
+)
+
+// printBackup prints the result line; a backup that lacks something ends with its own exit code.
+func (a *app) printBackup(r *backup.Result, format string) error {
+	if err := a.printBackupResult(r, format); err != nil {
+		return err
+	}
+	if r.Complete {
+		return nil
+	}
+	return &outcome{
+		code: exitIncomplete, hint: "docker memsys inspect " + r.Name,
+		message: fmt.Sprintf("the backup is incomplete: %s", strings.Join(incomplete(r), "; ")),
+	}
+}
+
+func (a *app) printBackupResult(r *backup.Result, format string) error {
+	if format != "" {
+		return a.printFormatted(format, r)
+	}
+	return a.printf("%s  %s  %s  %.1f s  ratio %.1f\n", r.Name, size(r.Size), plural(r.Files, "file", "files"), r.Seconds.Total, r.Ratio)
+}
+
+// incomplete says what is missing, the first few by name.
+func incomplete(r *backup.Result) []string {
+	const most = 3
+	var out []string
+	for _, s := range r.Missing {
+		out = append(out, fmt.Sprintf("source %s: %s", s.Name, s.Why))
+	}
+	for i, p := range r.Problems {
+		if i == most {
+			return append(out, fmt.Sprintf("and %d more", len(r.Problems)-most))
+		}
+		out = append(out, strings.TrimSuffix(display.Clean(fmt.Sprintf("%s/%s: %s %s", p.Source, p.Path, p.Kind, p.Error)), " "))
+	}
+	return out
+}
+
+// plural is a number with the right form of its noun.
+func plural(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.FormatInt(n, 10) + " " + many
+}
+
+// backupPlan is the plan of a backup in JSON output.
+type backupPlan struct {
+	Directory string             `json:"directory"`
+	Sources   []backupPlanSource `json:"sources"`
+	Left      []backupPlanLeft   `json:"left"`
+	Quiesce   string             `json:"quiesce"`
+	Hold      []string           `json:"hold"`
+	Entries   int64              `json:"entries"`
+	Bytes     int64              `json:"bytes"`
+	Expected  int64              `json:"expected"`
+	Free      int64              `json:"free"`
+	Warnings  []string           `json:"warnings"`
+}
+
+type backupPlanSource struct {
+	Name    string `json:"name"`
+	Kind    string `json:"kind"`
+	Path    string `json:"path"`
+	Entries int64  `json:"entries"`
+	Bytes   int64  `json:"bytes"`
+	Missing string `json:"missing,omitempty"`
+}
+
+type backupPlanLeft struct {
+	Name string `json:"name"`
+	Path string `json:"path"`
+	Why  string `json:"why"`
+}
+
+// printBackupPlan prints what a backup would do.
+func (a *app) printBackupPlan(p *backup.Plan, format string) error {
+	out := backupPlan{
+		Directory: p.Dir.Path, Quiesce: string(p.Quiesce.Mode), Entries: p.Entries, Bytes: p.Bytes, Expected: p.Expected,
+		Free: p.Free, Warnings: p.Warnings,
+	}
+	for _, s := range p.Sources {
+		out.Sources = append(out.Sources, backupPlanSource{s.Name, string(s.Kind), s.Root, s.Entries, s.Bytes, s.Missing})
+	}
+	for _, s := range p.Left {
+		out.Left = append(out.Left, backupPlanLeft{s.Name, s.Path, s.Excluded})
+	}
+	for _, it := range p.Quiesce.Items {
+		out.Hold = append(out.Hold, it.Label())
+	}
+	if format != "" {
+		return a.printFormatted(format, out)
+	}
+	return a.printBackupSteps(out)
+}
+
+func (a *app) printBackupSteps(p backupPlan) error {
+	var b strings.Builder
+	if len(p.Hold) > 0 {
+		fmt.Fprintf(&b, "%s %s\n", p.Quiesce, strings.Join(p.Hold, ", "))
+	}
+	for _, s := range p.Sources {
+		if s.Missing != "" {
+			fmt.Fprintf(&b, "miss %s %s: %s\n", s.Kind, s.Name, s.Missing)
+			continue
+		}
+		fmt.Fprintf(&b, "read %s %s: %s, %s, %s\n", s.Kind, s.Name, s.Path, plural(s.Entries, "entry", "entries"), size(s.Bytes))
+	}
+	for _, s := range p.Left {
+		fmt.Fprintf(&b, "leave %s: %s\n", s.Name, s.Why)
+	}
+	if len(p.Hold) > 0 {
+		fmt.Fprintf(&b, "resume %s\n", strings.Join(p.Hold, ", "))
+	}
+	fmt.Fprintf(&b, "write about %s into %s (%s free), read it back and verify it\n", size(p.Expected), p.Directory, size(p.Free))
+	for _, w := range p.Warnings {
+		fmt.Fprintf(&b, "warning: %s\n", w)
+	}
+	for line := range strings.Lines(b.String()) {
+		if err := a.printf("%s\n", display.Clean(strings.TrimSuffix(line, "\n"))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
