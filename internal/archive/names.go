@@ -23,7 +23,8 @@ const (
 	namedFile nameKind = iota + 1
 	namedFolder
 	impliedFolder
-	namedOther
+	namedOther // a symbolic link, FIFO or device
+	namedLink  // a hard link
 )
 
 func newNames() *names { return &names{seed: maphash.MakeSeed(), seen: map[uint64]nameKind{}} }
@@ -40,8 +41,8 @@ func (n *names) add(e *Entry) error {
 	if n.seen[key] != 0 {
 		return fmt.Errorf("unsafe name %q: occurs twice or after what is in it", e.Path)
 	}
-	if e.Kind == tree.Hardlink && n.seen[maphash.String(n.seed, e.Link)] != namedFile {
-		return fmt.Errorf("unsafe name %q: a hard link to %q, which is no earlier file of the archive", e.Path, e.Link)
+	if first := n.seen[maphash.String(n.seed, e.Link)]; e.Kind == tree.Hardlink && first != namedFile && first != namedOther {
+		return fmt.Errorf("unsafe name %q: a hard link to %q, which is no earlier entry of the archive, or a folder or hard link", e.Path, e.Link)
 	}
 	n.seen[key] = kindOfName(e.Kind)
 	return nil
@@ -53,6 +54,8 @@ func kindOfName(k tree.Kind) nameKind {
 		return namedFolder
 	case tree.File:
 		return namedFile
+	case tree.Hardlink:
+		return namedLink
 	}
 	return namedOther
 }
