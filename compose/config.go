@@ -127,4 +127,6 @@ func expandHome(texts []string, s setting, home string) []string {
 	return texts
 }
 
-func settingPath(name string) []string { return append([]string{extension}, strings.Split(name, ".")...) }
+func settingPath(name string) []string {
+	return append([]string{extension}, strings.Split(name, ".")...)
+}

@@ -78,4 +78,3 @@ func oneLine(text string) string {
 	}
 	return text
 }
-

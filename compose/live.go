@@ -33,65 +33,21 @@ func (c *collector) addLiveMount(service string, m LiveMount) {
 	u := use{service: service, mount: types.ServiceVolumeConfig{Type: m.Type, Target: m.Destination, ReadOnly: m.ReadOnly}}
 	switch m.Type {
 	case types.VolumeTypeVolume:
-		if c.modelled(m) {
-			return
+		if c.project.keyOf(m.Name) != "" {
+			return // add has taken it
 		}
 		s := c.source("volume:"+m.Name, Source{Kind: Volume, Volume: &VolumeInfo{Name: m.Name, Driver: m.Driver, Anonymous: isAnonymous(m.Name)}})
 		c.use(s, u)
 	case types.VolumeTypeBind:
-		if c.fromForeign(service) && !c.projectFile(service, m.Destination) {
+		if c.project.unknownBind(service, m) && (c.project.fromForeign(service) || isThere(m.Source)) {
 			c.use(c.bind(m.Source), u)
 		}
 	}
 }
 
-// modelled tells that a live volume is one of the compose file's, which add has taken already.
-func (c *collector) modelled(m LiveMount) bool {
-	for _, v := range c.project.model.Volumes {
-		if v.Name == m.Name {
-			return true
-		}
-	}
-	return false
-}
-
 // isAnonymous tells the names that the engine gives by itself: 64 hex digits.
 func isAnonymous(name string) bool {
 	return len(name) == 64 && strings.Trim(name, "0123456789abcdef") == ""
-}
-
-// fromForeign tells that the service takes mounts of a container outside of the project.
-func (c *collector) fromForeign(service string) bool {
-	for _, spec := range c.project.containers()[service] {
-		for _, from := range spec.VolumesFrom {
-			if strings.HasPrefix(from, "container:") {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// projectFile tells that a mount is one of the service's own or brings a secret or a configuration.
-func (c *collector) projectFile(service, target string) bool {
-	for _, spec := range c.project.containers()[service] {
-		for _, m := range spec.Volumes {
-			if m.Target == target {
-				return true
-			}
-		}
-		for _, s := range spec.Secrets {
-			if target == s.Target || target == "/run/secrets/"+cmp.Or(s.Target, s.Source) {
-				return true
-			}
-		}
-		for _, f := range spec.Configs {
-			if target == cmp.Or(f.Target, "/"+f.Source) {
-				return true
-			}
-		}
-	}
-	return strings.HasPrefix(target, "/run/secrets/")
 }
 
 // liveOf is the volume that a live container of the service, or of the one that it takes the mount from, has for the model's anonymous volume.

@@ -29,7 +29,9 @@ type Runner struct {
 // ExitError is a docker compose that ended with a code other than 0. It has said why on its standard error.
 type ExitError struct{ Code int }
 
-func (e *ExitError) Error() string { return fmt.Sprintf("docker compose ended with exit code %d", e.Code) }
+func (e *ExitError) Error() string {
+	return fmt.Sprintf("docker compose ended with exit code %d", e.Code)
+}
 
 // patience is how long docker compose has to end after the context did, before it is killed.
 const patience = 30 * time.Second
