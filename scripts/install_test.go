@@ -256,6 +256,26 @@ func TestInstallFromAReleasedArchive(t *testing.T) {
 	m.leavesNothing()
 }
 
+func TestInstallWithBusyboxAlone(t *testing.T) {
+	const busybox = "/bin/busybox"
+	applets, err := exec.Command(busybox, "--list").Output()
+	if err != nil {
+		t.Skip("there is no busybox")
+	}
+	m := newMachine(t)
+	archive := m.archive(plainFile(), program)
+	m.bin = filepath.Join(filepath.Dir(m.checkout), "busybox")
+	assert.NilError(t, os.Mkdir(m.bin, 0o755))
+	for _, name := range strings.Fields(string(applets)) {
+		assert.NilError(t, os.Symlink(busybox, filepath.Join(m.bin, name)))
+	}
+	m.write("checkout/install.sh", strings.Replace(readFile(t, "../install.sh"), "#!/bin/sh", "#!"+busybox+" sh", 1), 0o755)
+	m.install([]string{"PATH=" + m.bin}, "--from-file", archive).Assert(t, icmd.Success)
+	assert.Equal(t, readFile(t, m.installed()), program)
+	m.write("downloads/"+archiveName, "other", 0o644)
+	m.refuses([]string{"PATH=" + m.bin}, "the checksum of", "--from-file", archive)
+}
+
 func TestInstallPrefersTheChecksumOfTheArchiveAlone(t *testing.T) {
 	m := newMachine(t)
 	archive := m.archive(plainFile(), program)

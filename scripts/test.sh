@@ -5,7 +5,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 race=-race
-if may_set_up; then need_packages gcc libc6-dev; fi # the race detector needs them
+if may_set_up; then need_packages gcc libc6-dev busybox-static; fi # for the race detector; a second shell for install.sh
 if ! command -v gcc >/dev/null; then
 	left_out "the race detector: there is no C compiler"
 	race=
