@@ -82,3 +82,24 @@ func TestAnEndpointWithoutUsableKeysIsRefused(t *testing.T) {
 	_, err = engine.Dial(engine.Endpoint{})
 	assert.ErrorContains(t, err, "no address")
 }
+
+func TestAnEngineBehindTLSIsReachedWithItsKeysOnly(t *testing.T) {
+	fake := enginetest.New(time.Now)
+	with := enginetest.ServeTLS(t, fake)
+	c, err := engine.Dial(with)
+	assert.NilError(t, err)
+	_, err = c.Info(t.Context())
+	assert.NilError(t, err)
+	for name, change := range map[string]func(*engine.Endpoint){
+		"no client certificate": func(e *engine.Endpoint) { e.Cert, e.Key = nil, nil },
+		"unknown server":        func(e *engine.Endpoint) { e.CA = nil },
+		"no TLS":                func(e *engine.Endpoint) { *e = engine.Endpoint{Host: e.Host} },
+	} {
+		without := with
+		change(&without)
+		c, err := engine.Dial(without)
+		assert.NilError(t, err)
+		_, err = c.Info(t.Context())
+		assert.Assert(t, err != nil, name)
+	}
+}

@@ -12,6 +12,7 @@ package journal
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -45,13 +46,30 @@ type State struct {
 	identity string
 }
 
-// Open returns the state of the project with this identity under the state folder dir, and makes its folder if it is missing.
+// Open returns the state of the project with this identity under the state folder dir, and makes its folder if it is missing, safe against
+// power loss: what the journal will say must not vanish with its folder.
 func Open(dir, identity string) (*State, error) {
 	s := View(dir, identity)
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+	if err := makeDir(s.dir); err != nil {
 		return nil, fmt.Errorf("make state folder of %s: %w", identity, err)
 	}
 	return s, nil
+}
+
+func makeDir(dir string) error {
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return nil
+	}
+	parent := filepath.Dir(dir)
+	if parent != dir {
+		if err := makeDir(parent); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return syncDir(parent)
 }
 
 // View is Open for commands that only read: it makes nothing, and Pending and Holder work on a missing folder.

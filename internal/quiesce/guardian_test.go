@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -225,4 +226,53 @@ func TestTheGuardianResumesWhatIsPausedAfterTheParentsDeath(t *testing.T) {
 		assert.Equal(t, quiesce.Resume(fake, items(quiesce.Pause, id)), 0)
 		assert.Equal(t, fake.State(id), engine.Running)
 	})
+}
+
+func TestTheGuardianReachesAnEngineBehindTLS(t *testing.T) {
+	fake := enginetest.New(time.Now)
+	id := fake.Add(engine.Container{State: engine.Running})
+	w, err := quiesce.Guardian{Endpoint: enginetest.ServeTLS(t, fake)}.Watch(t.Context(), items(quiesce.Pause, id), 0)
+	assert.NilError(t, err)
+	fake.SetState(id, engine.Paused)
+	resumed := after(fake, "Unpause")
+	w.Abandon()
+	within(t, 2*time.Second, resumed)
+}
+
+// A run is killed at moments spread over its whole life: starting, recording, pausing, holding.
+func TestARunKilledAtAnyMomentLeavesNothingPaused(t *testing.T) {
+	for n := range 10 {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
+			fake := enginetest.New(time.Now)
+			var ids []string
+			for range 5 {
+				ids = append(ids, fake.Add(engine.Container{State: engine.Running}))
+			}
+			// The moments are requests, so that they lie in the hold however fast the machine is.
+			cmd := exec.Command(os.Args[0], append([]string{holderArg, t.TempDir(), enginetest.Serve(t, fake), string(quiesce.Pause)}, ids...)...)
+			_, err := cmd.StdinPipe()
+			assert.NilError(t, err)
+			var calls atomic.Int32
+			reached := make(chan struct{})
+			fake.Before(func(enginetest.Call) error {
+				if int(calls.Add(1)) == 6+n {
+					close(reached)
+				}
+				return nil
+			})
+			assert.NilError(t, cmd.Start())
+			select {
+			case <-reached:
+			case <-time.After(20 * time.Second):
+				t.Error("the run did not come so far")
+			}
+			assert.NilError(t, cmd.Process.Kill())
+			_ = cmd.Wait()
+			<-time.After(2 * time.Second) // the promise
+			for _, id := range ids {
+				assert.Equal(t, fake.State(id), engine.Running)
+			}
+		})
+	}
 }

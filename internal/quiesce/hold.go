@@ -31,6 +31,21 @@ type Guard interface {
 	Watch(ctx context.Context, items []Item, limit time.Duration) (Watch, error)
 }
 
+// Unguarded is the Guard of holds that must not end with this process: while a restore swaps data, services must not start between two
+// states. Only Release, or recovery after it has brought the data to one of them, lets these go.
+type Unguarded struct{}
+
+// Watch starts nothing.
+func (Unguarded) Watch(context.Context, []Item, time.Duration) (Watch, error) {
+	return Unguarded{}, nil
+}
+
+// Done does nothing.
+func (Unguarded) Done() {}
+
+// Abandon does nothing.
+func (Unguarded) Abandon() {}
+
 // Watch is a guard at work. Exactly one of its methods is called, once.
 type Watch interface {
 	Done()    // the items are let go: nothing is left to do
@@ -51,8 +66,9 @@ const (
 type Quiescer struct {
 	Engine  Engine
 	Journal Recorder
-	Guard   Guard
-	Now     func() time.Time
+	// Guard is a Guardian where data is only read, Unguarded where it is rewritten.
+	Guard Guard
+	Now   func() time.Time
 	// Limit is how long a pause may last before everything is let go by itself; 0 means no limit. A hold by stopping has none.
 	Limit time.Duration
 	Sink  progress.Sink
