@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/memsys/docker-memsys/internal/tree"
 )
@@ -80,10 +81,10 @@ func paxRecords(e *tree.Entry) ([]record, error) {
 	if err != nil {
 		return nil, err
 	}
-	if name := tarName(e); len(name) > 100 || !isASCII(name) {
+	if name := tarName(e); !fitsUstar(name) {
 		records = append(records, record{"path", name})
 	}
-	if len(e.Link) > 100 || !isASCII(e.Link) {
+	if !fitsUstar(e.Link) {
 		records = append(records, record{"linkpath", e.Link})
 	}
 	if s := e.ModTime.Unix(); e.ModTime.Nanosecond() != 0 || s < 0 || s > maxOctal11 {
@@ -100,6 +101,11 @@ func paxRecords(e *tree.Entry) ([]record, error) {
 	}
 	slices.SortFunc(records, func(a, b record) int { return strings.Compare(a.key, b.key) })
 	return records, nil
+}
+
+// fitsUstar tells whether a name stands in its ustar field alone. Pax wants UTF-8 and ustar takes bytes, so that is where names that are not UTF-8 belong.
+func fitsUstar(name string) bool {
+	return len(name) <= 100 && (isASCII(name) || !utf8.ValidString(name))
 }
 
 func xattrRecords(xattrs map[string][]byte) ([]record, error) {
