@@ -202,8 +202,6 @@ func (c *memoryContent) Abort() error {
 	return nil
 }
 
-func all(e *Entry) *tree.Entry { return &e.Entry }
-
 func verify(t testing.TB, b []byte) *Report {
 	t.Helper()
 	rep, err := Verify(t.Context(), bytes.NewReader(b), int64(len(b)), VerifyOptions{})
@@ -221,7 +219,7 @@ func TestRoundTripKeepsEverything(t *testing.T) {
 	r := open(t, b)
 	assert.DeepEqual(t, r.Manifest(), m)
 	sink := newMemorySink()
-	assert.NilError(t, r.Extract(t.Context(), all, sink, ExtractOptions{}))
+	assert.NilError(t, r.Extract(t.Context(), allEntries, sink, ExtractOptions{}))
 	assert.Equal(t, len(sink.entries), len(tree)+2)
 	for _, s := range tree {
 		got := sink.entries[s.Path]

@@ -12,11 +12,12 @@ import (
 )
 
 // spoolMemory is how much of the compressed contents table is kept in memory before it goes to the spool file, if there is one.
-const spoolMemory = 16 << 20
+const spoolMemory = 24 << 20
 
 // spool collects the contents table while the archive grows: compressed as it comes, since only the last unit may hold it.
 type spool struct {
 	open   func() (io.ReadWriteSeeker, error)
+	limit  int // of memory
 	memory bytes.Buffer
 	file   io.ReadWriteSeeker
 	zw     *flate.Writer
@@ -27,8 +28,8 @@ type spool struct {
 	lines  int64
 }
 
-func newSpool(open func() (io.ReadWriteSeeker, error)) (*spool, error) {
-	s := &spool{open: open}
+func newSpool(open func() (io.ReadWriteSeeker, error), limit int) (*spool, error) {
+	s := &spool{open: open, limit: limit}
 	zw, err := flate.NewWriter((*spoolSink)(s), flate.BestSpeed)
 	if err != nil {
 		return nil, err
@@ -42,7 +43,7 @@ type spoolSink spool
 
 func (s *spoolSink) Write(p []byte) (int, error) {
 	s.packed += int64(len(p))
-	if s.file == nil && s.open != nil && s.memory.Len()+len(p) > spoolMemory {
+	if s.file == nil && s.open != nil && s.memory.Len()+len(p) > s.limit {
 		f, err := s.open()
 		if err != nil {
 			return 0, fmt.Errorf("open spool of the contents table: %w", err)

@@ -29,6 +29,8 @@ type WriterOptions struct {
 	// Spool opens the file that takes the contents table once it outgrows memory; the caller removes it. Nil keeps all in memory,
 	// about 100 bytes for each entry.
 	Spool func() (io.ReadWriteSeeker, error)
+
+	spoolMemory int // 0: spoolMemory
 }
 
 // Summary is what an archive holds.
@@ -68,13 +70,16 @@ func NewWriter(out Output, o WriterOptions) *Writer {
 	if o.OnBytes == nil {
 		o.OnBytes = func(int64) {}
 	}
+	if o.spoolMemory == 0 {
+		o.spoolMemory = spoolMemory
+	}
 	jobs := jobsFor(o.Workers)
 	w := &Writer{
 		opts: o, zeros: newZeros(), ended: make(chan struct{}),
 		work: make(chan *job, jobs), order: make(chan *job, jobs), free: make(chan *job, jobs),
 		emit: &emitter{out: out, bw: bufio.NewWriterSize(out, 256<<10), counts: map[string]*Counts{}},
 	}
-	w.emit.spool, w.failed = newSpool(o.Spool)
+	w.emit.spool, w.failed = newSpool(o.Spool, o.spoolMemory)
 	for range jobs {
 		w.free <- &job{done: make(chan struct{}, 1)}
 	}
