@@ -67,7 +67,7 @@ func (w *Writer) readChunks(ctx context.Context, e *tree.Entry, r tree.Reader, l
 		for len(holes) > 0 && holes[0].Offset+holes[0].Length <= at {
 			holes = holes[1:]
 		}
-		short, err := w.readChunk(j.raw, at, r, holes)
+		short, err := w.readChunk(j, at, r, holes)
 		if err != nil {
 			w.free <- j
 			return false, &UnreadableError{Path: e.Path, Err: err}
@@ -92,12 +92,15 @@ func (w *Writer) readChunks(ctx context.Context, e *tree.Entry, r tree.Reader, l
 	return changed, nil
 }
 
-// readChunk fills p with the file's bytes from at; what lies wholly in a hole is not read where the file can seek.
-func (w *Writer) readChunk(p []byte, at int64, r tree.Reader, holes []tree.Extent) (short bool, err error) {
-	if s, ok := r.(io.Seeker); ok && len(holes) > 0 && holes[0].Offset <= at && at+int64(len(p)) <= holes[0].Offset+holes[0].Length {
-		clear(p)
-		_, err := s.Seek(at+int64(len(p)), io.SeekStart)
+// readChunk fills a job from the file at an offset; what lies wholly in a hole is not read where the file can seek.
+func (w *Writer) readChunk(j *job, at int64, r tree.Reader, holes []tree.Extent) (short bool, err error) {
+	end := at + int64(len(j.raw))
+	if s, ok := r.(io.Seeker); ok && len(holes) > 0 && holes[0].Offset <= at && end <= holes[0].Offset+holes[0].Length {
+		if j.zero = len(j.raw) == chunkSize; !j.zero {
+			clear(j.raw)
+		}
+		_, err := s.Seek(end, io.SeekStart)
 		return false, err
 	}
-	return fill(p, r)
+	return fill(j.raw, r)
 }

@@ -29,7 +29,7 @@ type decoder struct {
 // zeroCache remembers how a full chunk of zeros looks in this archive.
 type zeroCache struct {
 	packed []byte
-	size   int
+	raw    []byte
 	digest [32]byte
 }
 
@@ -130,14 +130,13 @@ func (d *decoder) chunk(e *Entry, i int, packed []byte) (content []byte, zero bo
 		pad = padding(e.Size)
 	}
 	size := c.Size + pad
-	raw := d.buffer(size)
-	if d.zero.packed != nil && d.zero.size == int(size) && bytes.Equal(packed, d.zero.packed) {
+	if d.zero.packed != nil && len(d.zero.raw) == int(size) && bytes.Equal(packed, d.zero.packed) {
 		if d.zero.digest != c.SHA256 {
 			return nil, false, errDigest
 		}
-		clear(raw)
-		return raw[:c.Size], true, nil
+		return d.zero.raw, true, nil
 	}
+	raw := d.buffer(size)
 	if err := d.inflate(raw, packed); err != nil {
 		return nil, false, err
 	}
@@ -148,7 +147,7 @@ func (d *decoder) chunk(e *Entry, i int, packed []byte) (content []byte, zero bo
 		return nil, false, errPadding
 	}
 	if pad == 0 && len(packed) < len(raw)/512 && allZero(raw) {
-		d.zero = zeroCache{slices.Clone(packed), len(raw), c.SHA256}
+		d.zero = zeroCache{slices.Clone(packed), make([]byte, len(raw)), c.SHA256}
 		return raw, true, nil
 	}
 	return raw[:c.Size], false, nil

@@ -35,6 +35,7 @@ type job struct {
 	content  int64 // of a chunk, without padding
 	digest   [32]byte
 	manifest bool
+	zero     bool // the content is known to be a full chunk of zeros; raw is not filled
 	done     chan struct{}
 }
 
@@ -63,7 +64,7 @@ func (j *job) run(c *compressor, z *zeros) {
 			}
 		}
 	case jobChunk:
-		if bytes.Equal(j.raw, z.raw) {
+		if j.zero || bytes.Equal(j.raw, z.raw) {
 			j.digest = z.digest
 			j.packed = append(j.packed, z.packed...)
 			return

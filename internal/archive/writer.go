@@ -133,7 +133,7 @@ func (w *Writer) take(ctx context.Context, kind jobKind) (*job, error) {
 	}
 	select {
 	case j := <-w.free:
-		j.kind, j.manifest, j.content, j.raw, j.items = kind, false, 0, j.raw[:0], j.items[:0]
+		j.kind, j.manifest, j.zero, j.content, j.raw, j.items = kind, false, false, 0, j.raw[:0], j.items[:0]
 		return j, nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
