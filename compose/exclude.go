@@ -99,12 +99,20 @@ func archivesIn(dir string) (empty, archives bool) {
 	if err != nil {
 		return false, false
 	}
+	empty = true
 	for _, e := range entries {
 		if ok, _ := filepath.Match("memory_backup_*.tar.gz", e.Name()); ok && !e.IsDir() {
 			archives = true
 		}
+		empty = empty && bookkeeping(e.Name())
 	}
-	return len(entries) == 0, archives
+	return empty, archives
+}
+
+// bookkeeping tells whether a name in a backups directory is of the file system or of a run that made no archive: it
+// makes the folder nobody's.
+func bookkeeping(name string) bool {
+	return name == "lost+found" || name == ".memsys.lock" || strings.HasPrefix(name, ".memory_backup_")
 }
 
 // defaultBackups is the backups directory of a project that names none: a bind mount for backups, else ./backups.

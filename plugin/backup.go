@@ -110,6 +110,9 @@ func (a *app) backup(ctx context.Context, services []string, opts backupOptions)
 		}
 		return a.printBackupPlan(plan, opts.format)
 	}
+	if err := s.checkBackup(ctx, services); err != nil {
+		return err
+	}
 	if err := s.Store.Ensure(); err != nil {
 		return err
 	}
@@ -135,6 +138,11 @@ func (s *session) checkServices(names []string) error {
 		}
 	}
 	return nil
+}
+
+// checkBackup refuses a backup of nothing before the backups directory is made.
+func (s *session) checkBackup(ctx context.Context, services []string) error {
+	return backup.Check(ctx, s.Store, backup.Request{Sources: s.Sources, Locate: s.locate, Only: services, Exclude: s.Config.Exclude})
 }
 
 func (s *session) planBackup(ctx context.Context, services []string, reason, note string) (*backup.Plan, error) {

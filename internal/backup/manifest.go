@@ -23,7 +23,7 @@ func (r *Runner) manifest(p *Plan, now time.Time) (*archive.Manifest, error) {
 		Format: archive.FormatVersion, Tool: p.req.Tool, ID: id, Sequence: p.Sequence,
 		Created: now, Reason: p.req.Reason, Note: p.req.Note,
 		Project: p.req.Project, Services: p.req.Services, Warnings: slices.Clone(p.Warnings),
-		Quiesce: archive.Quiesce{Mode: string(p.Quiesce.Mode), Services: services(p.Quiesce)},
+		Quiesce: archive.Quiesce{Mode: string(p.held()), Services: services(p.Quiesce)},
 	}
 	m.Project.Selected = p.req.Only
 	for _, s := range p.Sources {
@@ -51,6 +51,14 @@ func describe(s Source) archive.Source {
 		out.Mounts = append(out.Mounts, archive.Mount(m))
 	}
 	return out
+}
+
+// held is how the services are held still in fact: auto is what was chosen for them.
+func (p *Plan) held() quiesce.Mode {
+	if len(p.Quiesce.Items) > 0 {
+		return p.Quiesce.Items[0].Action
+	}
+	return quiesce.None
 }
 
 // services are the names of what is held still, each once.

@@ -82,6 +82,12 @@ func (e *NoSpaceError) Error() string {
 // ErrNothing says that no source of the project can be backed up.
 var ErrNothing = errors.New("nothing to back up")
 
+// Check tells, before anything is made or locked, whether there is anything to back up. It fails with ErrNothing.
+func Check(ctx context.Context, dir *store.Dir, req Request) error {
+	p := &Plan{Dir: dir, req: req}
+	return p.choose(ctx)
+}
+
 // Prepare reads the sources' sizes and the backups directory and decides what to do. It changes nothing.
 func Prepare(ctx context.Context, dir *store.Dir, req Request) (*Plan, error) {
 	p := &Plan{Dir: dir, req: req, Warnings: slices.Clone(req.Warnings)}
