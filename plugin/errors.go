@@ -64,12 +64,13 @@ func (o *outcome) Error() string { return o.message }
 func (o *outcome) Unwrap() error { return o.err }
 
 // judge turns the error of a command into the verdict. It is the only place that knows which error means which code.
-func judge(err error, interrupted bool) verdict {
-	if err == nil && !interrupted {
-		return verdict{Code: exitDone}
-	}
+// A command that ended well although a signal came has done its work; where nobody read the result, it has not.
+func judge(err error, interrupted, unread bool) verdict {
 	v := verdictOf(err)
-	if interrupted && (v.Code == exitDone || v.Code == exitFailed) {
+	switch {
+	case err == nil && unread:
+		return verdict{Code: exitInterrupted}
+	case v.Code == exitFailed && (interrupted || errors.Is(err, errInterrupted)):
 		return verdict{Code: exitInterrupted, Message: interruptedMessage(err)}
 	}
 	return v
@@ -135,7 +136,7 @@ func hintFor(err error) string {
 
 // interruptedMessage says that the run ended early, and what else went wrong if anything did.
 func interruptedMessage(err error) string {
-	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, errInterrupted) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, errInterrupted) {
 		return "interrupted; everything was put back"
 	}
 	return "interrupted; everything was put back: " + err.Error()
@@ -143,7 +144,7 @@ func interruptedMessage(err error) string {
 
 // finish ends the run: it closes the display, prints the verdict on standard error and returns the exit code.
 func (a *app) finish(err error) int {
-	v := judge(err, a.interruption.happened())
+	v := judge(err, a.interruption.happened(), a.interruption.unread.Load())
 	a.closeDisplay()
 	a.interruption.release()
 	if v.Message != "" {

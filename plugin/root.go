@@ -46,8 +46,8 @@ type rootFlags struct {
 // newApp is a run in the world w.
 func newApp(w *world) *app {
 	a := &app{world: w}
-	a.out = &pipe{to: w.Out, broken: a.interruption.interrupt}
-	a.err = &pipe{to: w.Err, broken: a.interruption.interrupt}
+	a.out = &pipe{to: w.Out, broken: a.interruption.broken}
+	a.err = &pipe{to: w.Err, broken: a.interruption.broken}
 	return a
 }
 

@@ -18,6 +18,8 @@ type interruption struct {
 	stop   func()
 	// early holds an interruption that came before there was a context.
 	early atomic.Bool
+	// unread tells that a stream broke: somebody stopped reading.
+	unread atomic.Bool
 }
 
 // watch returns a context that ends with the first signal. Later signals change nothing: what was begun is put back first.
@@ -50,6 +52,12 @@ func (i *interruption) interrupt() {
 	if i.cancel != nil {
 		i.cancel(errInterrupted)
 	}
+}
+
+// broken interrupts because a stream broke.
+func (i *interruption) broken() {
+	i.unread.Store(true)
+	i.interrupt()
 }
 
 // happened tells whether the run was interrupted, by us or by the docker command that closed its socket.
