@@ -8,22 +8,26 @@ import (
 	"testing"
 
 	"gotest.tools/v3/assert"
+
+	"github.com/memsys/docker-memsys/internal/backup"
 )
 
 func TestEveryJSONFieldIsDocumented(t *testing.T) {
 	document, err := os.ReadFile("../docs/json-output.md")
 	assert.NilError(t, err)
 	sections := sectionsOf(string(document))
-	for section, v := range map[string]any{
-		"list": backupObject{}, "inspect": inspection{}, "verify": verification{}, "sources": sourceObject{},
-		"config": configValue{}, "version": build{},
+	for section, all := range map[string][]any{
+		"backup": {backup.Result{}, backupPlan{}}, "list": {backupObject{}}, "inspect": {inspection{}}, "verify": {verification{}},
+		"sources": {sourceObject{}}, "config": {configValue{}}, "version": {build{}},
 	} {
 		text := sections[section]
 		if section == "inspect" {
 			text += sections["list"]
 		}
-		for _, field := range jsonFields(reflect.TypeOf(v)) {
-			assert.Check(t, strings.Contains(text, "`"+field+"`"), "field %s of %s", field, section)
+		for _, v := range all {
+			for _, field := range jsonFields(reflect.TypeOf(v)) {
+				assert.Check(t, strings.Contains(text, "`"+field+"`"), "field %s of %s", field, section)
+			}
 		}
 	}
 }
@@ -47,13 +51,16 @@ func jsonFields(t reflect.Type) []string {
 		if inner.Kind() == reflect.Slice {
 			inner = inner.Elem()
 		}
-		if inner.Kind() == reflect.Struct && inner.PkgPath() == t.PkgPath() {
+		if f.Tag.Get("json") != "-" && inner.Kind() == reflect.Struct && inner.PkgPath() == t.PkgPath() {
 			names = append(names, jsonFields(inner)...)
 		}
 		if f.Anonymous {
 			continue
 		}
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "-" {
+			continue
+		}
 		if name == "" {
 			name = f.Name
 		}
