@@ -14,7 +14,11 @@ import (
 	"github.com/memsys/docker-memsys/internal/tree"
 )
 
-var update = flag.Bool("update", false, "write the golden archive of this version where it is missing")
+// updating tells whether -update (a flag of gotest.tools) was given: it writes the golden archive of this version where it is missing.
+func updating() bool {
+	f := flag.Lookup("update")
+	return f != nil && f.Value.String() == "true"
+}
 
 // golden is the tree of the golden archives: everything that the format has, but small.
 func golden() []stored {
@@ -36,7 +40,7 @@ func TestGoldenArchivesStayReadable(t *testing.T) {
 	const version1 = "testdata/v1.tar.gz"
 	all := append([]stored{dir("data/app")}, golden()...)
 	fresh := write(t, all, manifest(), WriterOptions{})
-	if _, err := os.Stat(version1); *update && os.IsNotExist(err) {
+	if _, err := os.Stat(version1); updating() && os.IsNotExist(err) {
 		assert.NilError(t, os.MkdirAll("testdata", 0o755))
 		assert.NilError(t, os.WriteFile(version1, fresh, 0o644))
 	}
