@@ -70,7 +70,7 @@ func systemPath(path string) string {
 // systemFiles are excluded themselves, not what lies below.
 func systemFiles() []string {
 	return []string{
-		"/", "/etc", "/var", "/usr", "/lib", "/home", "/boot", "/var/lib/docker",
+		"/", "/etc", "/var", "/usr", "/lib", "/boot", "/var/lib/docker",
 		"/etc/localtime", "/etc/timezone", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/etc/machine-id",
 		"/etc/passwd", "/etc/group", "/etc/os-release", "/etc/ssl/certs", "/etc/ssl/certs/ca-certificates.crt",
 	}

@@ -42,7 +42,8 @@ type LoadOptions struct {
 }
 
 // Load reads the project as docker compose does: same files, same order, same environment, same names.
-// Environment files of services that are missing do not stop it: it looks for data, it starts nothing.
+// Environment files of services that are missing do not stop it: it looks for data, it starts nothing. Not for parallel use: the warnings
+// of compose-go come through the one standard logger of the process.
 func Load(ctx context.Context, o LoadOptions) (*Project, error) {
 	registerRawEnv()
 	o, err := o.absolute()

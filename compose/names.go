@@ -98,7 +98,7 @@ func number(sources []Source) {
 func digest(s Source, dir string) string {
 	id := s.Path
 	if s.Volume != nil {
-		id = s.Volume.Name
+		id = s.Volume.Key + ":" + s.Volume.Name
 	}
 	if rel, err := filepath.Rel(dir, id); s.Kind == Bind && err == nil && filepath.IsLocal(rel) {
 		id = filepath.ToSlash(rel)

@@ -60,19 +60,31 @@ func (c Config) Values() map[string]string {
 
 func settings() []setting {
 	all := []setting{
-		{Setting{Name: "backups", Default: "found", Doc: "the backups directory; relative names start at the project's folder"}, folderKind(),
-			func(c *Config, v any) { c.Backups = v.(string) }, func(c Config) string { return c.Backups }},
+		{
+			Setting{Name: "backups", Default: "found", Doc: "the backups directory; relative names start at the project's folder"},
+			folderKind(),
+			func(c *Config, v any) { c.Backups = v.(string) }, func(c Config) string { return c.Backups },
+		},
 		countSetting("retention.daily", 7, "newest backups of so many days", func(c *Config) *int { return &c.Retention.Daily }),
 		countSetting("retention.weekly", 4, "newest backups of so many weeks", func(c *Config) *int { return &c.Retention.Weekly }),
 		countSetting("retention.monthly", 12, "newest backups of so many months", func(c *Config) *int { return &c.Retention.Monthly }),
 		countSetting("retention.last", 1, "so many newest backups, whatever their age", func(c *Config) *int { return &c.Retention.Last }),
-		{Setting{Name: "exclude", Default: "none", Doc: "patterns of files to leave out; environment and flags add to the list"}, patternsKind(),
-			func(c *Config, v any) { c.Exclude = append(c.Exclude, v.([]string)...) }, func(c Config) string { return strings.Join(c.Exclude, ",") }},
-		{Setting{Name: "health.url", Default: "found", Doc: "asked for health"}, urlKind(),
-			func(c *Config, v any) { c.Health.URL = v.(string) }, func(c Config) string { return c.Health.URL }},
+		{
+			Setting{Name: "exclude", Default: "none", Doc: "patterns of files to leave out; environment and flags add to the list"},
+			patternsKind(),
+			func(c *Config, v any) { c.Exclude = append(c.Exclude, v.([]string)...) }, func(c Config) string { return strings.Join(c.Exclude, ",") },
+		},
+		{
+			Setting{Name: "health.url", Default: "found", Doc: "asked for health"},
+			urlKind(),
+			func(c *Config, v any) { c.Health.URL = v.(string) }, func(c Config) string { return c.Health.URL },
+		},
 		durationSetting("health.timeout", 90*time.Second, "how long services may take to become healthy", func(c *Config) *time.Duration { return &c.Health.Timeout }),
-		{Setting{Name: "chroma.url", Default: "found", Doc: "the Chroma server"}, urlKind(),
-			func(c *Config, v any) { c.Chroma = v.(string) }, func(c Config) string { return c.Chroma }},
+		{
+			Setting{Name: "chroma.url", Default: "found", Doc: "the Chroma server"},
+			urlKind(),
+			func(c *Config, v any) { c.Chroma = v.(string) }, func(c Config) string { return c.Chroma },
+		},
 		choiceSetting("quiesce", "how services that write are held still", func(c *Config) *string { return &c.Quiesce }, "auto", "pause", "stop", "none"),
 		durationSetting("quiesce-limit", 30*time.Second, "how long services may be held still", func(c *Config) *time.Duration { return &c.HoldLimit }),
 		choiceSetting("time-zone", "of the time in the names of archives", func(c *Config) *string { return &c.TimeZone }, "local", "utc"),
@@ -87,19 +99,28 @@ func settings() []setting {
 }
 
 func countSetting(name string, fallback int, doc string, field func(*Config) *int) setting {
-	return setting{Setting{Name: name, Default: strconv.Itoa(fallback), Doc: doc}, countKind(),
-		func(c *Config, v any) { *field(c) = v.(int) }, func(c Config) string { return strconv.Itoa(*field(&c)) }}
+	return setting{
+		Setting{Name: name, Default: strconv.Itoa(fallback), Doc: doc},
+		countKind(),
+		func(c *Config, v any) { *field(c) = v.(int) }, func(c Config) string { return strconv.Itoa(*field(&c)) },
+	}
 }
 
 func durationSetting(name string, fallback time.Duration, doc string, field func(*Config) *time.Duration) setting {
-	return setting{Setting{Name: name, Default: shortDuration(fallback), Doc: doc}, durationKind(),
-		func(c *Config, v any) { *field(c) = v.(time.Duration) }, func(c Config) string { return shortDuration(*field(&c)) }}
+	return setting{
+		Setting{Name: name, Default: shortDuration(fallback), Doc: doc},
+		durationKind(),
+		func(c *Config, v any) { *field(c) = v.(time.Duration) }, func(c Config) string { return shortDuration(*field(&c)) },
+	}
 }
 
 // choiceSetting is one of several words, the first by default.
 func choiceSetting(name, doc string, field func(*Config) *string, words ...string) setting {
-	return setting{Setting{Name: name, Default: words[0], Doc: doc}, choiceKind(words),
-		func(c *Config, v any) { *field(c) = v.(string) }, func(c Config) string { return *field(&c) }}
+	return setting{
+		Setting{Name: name, Default: words[0], Doc: doc},
+		choiceKind(words),
+		func(c *Config, v any) { *field(c) = v.(string) }, func(c Config) string { return *field(&c) },
+	}
 }
 
 // shortDuration is 1m30s as 90s, which is how people write it.

@@ -11,6 +11,7 @@ set -m # a process group for the tests, so that a signal to this script reaches 
 prefix=${MEMSYS_E2E_TMP:-/tmp}/memsys-e2e.
 root=
 child=
+compared=
 
 main() {
 	cd "$repo"
@@ -67,6 +68,7 @@ make_root() {
 run_tests_in() {
 	local engine=$1
 	shift
+	compare_projects
 	go test -tags e2e -c -o "$root/e2e.test" ./e2e
 	step "end-to-end tests on engine $engine"
 	# shellcheck disable=SC2016 # the inner shell expands it
@@ -76,6 +78,14 @@ run_tests_in() {
 	child=$!
 	wait "$child"
 	child=
+}
+
+# compare_projects holds the projects of compose/testdata to what docker compose itself sees; once, since no engine takes part.
+compare_projects() {
+	[ -z "$compared" ] || return 0
+	compared=1
+	step "compare projects with docker compose config"
+	DOCKER_CONFIG=$root/config run_tests "comparison with docker compose" -- -tags e2e -run "${RUN:-DockerCompose}" ./compose
 }
 
 # finish stops what this run started and removes what it wrote; it may run twice.
