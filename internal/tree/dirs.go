@@ -2,7 +2,9 @@ package tree
 
 import (
 	"container/list"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -57,7 +59,12 @@ func (d *dirs) at(path string) (ref *dirRef, name string, err error) {
 }
 
 // acquire opens a folder of the tree, component by component from the nearest one that is open.
-func (d *dirs) acquire(path string) (*dirRef, error) {
+func (d *dirs) acquire(path string) (*dirRef, error) { return d.find(path, false) }
+
+// ensure is acquire that makes the folders which are missing.
+func (d *dirs) ensure(path string) (*dirRef, error) { return d.find(path, true) }
+
+func (d *dirs) find(path string, create bool) (*dirRef, error) {
 	if ref := d.cached(path); ref != nil {
 		return ref, nil
 	}
@@ -68,41 +75,55 @@ func (d *dirs) acquire(path string) (*dirRef, error) {
 		}
 		return d.add(path, f), nil
 	}
-	return d.descend(path)
+	return d.descend(path, create)
 }
 
 // descend opens path from its nearest cached ancestor. It is a loop, since paths can have thousands of components.
-func (d *dirs) descend(path string) (*dirRef, error) {
-	ref, rest, err := d.nearest(path)
+func (d *dirs) descend(path string, create bool) (*dirRef, error) {
+	ref, start, err := d.nearest(path)
 	if err != nil {
 		return nil, err
 	}
-	for rest != "" {
-		name, more, _ := strings.Cut(rest, "/")
-		f, err := ref.folder.open(name)
+	for start < len(path) {
+		end := len(path)
+		if i := strings.IndexByte(path[start:], '/'); i >= 0 {
+			end = start + i
+		}
+		f, err := below(ref.folder, path[start:end], create)
 		parent := ref
 		if err == nil {
-			ref = d.add(joinPath(parent.path, name), f)
+			ref = d.add(path[:end], f)
 		}
 		parent.release()
 		if err != nil {
 			return nil, err
 		}
-		rest = more
+		start = end + 1
 	}
 	return ref, nil
 }
 
-// nearest is the deepest ancestor that is open, and the rest of the path below it.
-func (d *dirs) nearest(path string) (ref *dirRef, rest string, err error) {
+func below(dir *folder, name string, create bool) (*folder, error) {
+	f, err := dir.open(name)
+	if !create || !errors.Is(err, fs.ErrNotExist) {
+		return f, err
+	}
+	if err := dir.mkdir(name); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	return dir.open(name)
+}
+
+// nearest is the deepest ancestor that is open, and where in the path the rest begins.
+func (d *dirs) nearest(path string) (ref *dirRef, start int, err error) {
 	for dir := path; ; {
 		dir, _ = splitPath(dir)
 		if dir == "." {
 			ref, err = d.acquire(".")
-			return ref, path, err
+			return ref, 0, err
 		}
 		if ref = d.cached(dir); ref != nil {
-			return ref, path[len(dir)+1:], nil
+			return ref, len(dir) + 1, nil
 		}
 	}
 }

@@ -190,5 +190,3 @@ func entryOf(info fs.FileInfo) *Entry {
 func sameFile(a, b *Entry) bool { return a.Kind == b.Kind }
 
 func notDir(err error) bool { return errors.Is(err, ErrUnsafe) }
-
-func isFolderMissing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

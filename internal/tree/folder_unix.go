@@ -5,7 +5,6 @@ package tree
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -210,6 +209,3 @@ func entryOf(st *unix.Stat_t) *Entry {
 
 // notDir tells that a component of a path is no folder, or the name itself nothing that can be opened.
 func notDir(err error) bool { return errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ENXIO) }
-
-// isFolderMissing tells that a folder has to be made first.
-func isFolderMissing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

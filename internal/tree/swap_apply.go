@@ -214,7 +214,7 @@ func (r *swapRun) move(from, to *dirs, path string, mode uint32) error {
 	}
 	defer src.release()
 	dir, _ := splitPath(path)
-	dst, err := ensureFolder(to, dir)
+	dst, err := to.ensure(dir)
 	if err != nil {
 		return err
 	}
@@ -234,11 +234,6 @@ func (r *swapRun) move(from, to *dirs, path string, mode uint32) error {
 	}
 	r.step++
 	return r.done(r.step)
-}
-
-func ensureFolder(d *dirs, path string) (*dirRef, error) {
-	w := Writer{dirs: d, started: true}
-	return w.ensure(path)
 }
 
 func chmodAt(d *dirs, path string, mode uint32) error {

@@ -186,37 +186,7 @@ func (w *Writer) ensure(path string) (*dirRef, error) {
 	if w.dirs.single != "" {
 		return nil, fmt.Errorf("%w: %q below a file", ErrUnsafe, path)
 	}
-	ref, err := w.dirs.acquire(path)
-	if err == nil || path == "." || !errors.Is(err, fs.ErrNotExist) {
-		return ref, err
-	}
-	if ref, err = w.dirs.acquire("."); err != nil {
-		return nil, err
-	}
-	for name := range strings.SplitSeq(path, "/") {
-		below, err := w.ensureName(ref, name)
-		ref.release()
-		if err != nil {
-			return nil, err
-		}
-		ref = below
-	}
-	return ref, nil
-}
-
-func (w *Writer) ensureName(ref *dirRef, name string) (*dirRef, error) {
-	path := joinPath(ref.path, name)
-	if below := w.dirs.cached(path); below != nil {
-		return below, nil
-	}
-	if err := ref.mkdir(name); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, err
-	}
-	f, err := ref.folder.open(name)
-	if err != nil {
-		return nil, err
-	}
-	return w.dirs.add(path, f), nil
+	return w.dirs.ensure(path)
 }
 
 // File makes a file for its content. Its folders are made where they are missing; a name that exists is refused.
