@@ -144,6 +144,9 @@ func interruptedMessage(err error) string {
 
 // finish ends the run: it closes the display, prints the verdict on standard error and returns the exit code.
 func (a *app) finish(err error) int {
+	if err == nil {
+		err = a.out.failed
+	}
 	v := judge(err, a.interruption.happened(), a.interruption.unread.Load())
 	a.closeDisplay()
 	a.interruption.release()

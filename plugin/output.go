@@ -39,6 +39,28 @@ func (p *pipe) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// result is standard output. What is written to it never mixes with the display, and a failure is remembered: the
+// formatter of Docker's lists does not tell it.
+type result struct {
+	app    *app
+	to     io.Writer
+	failed error
+}
+
+// Write writes b where the display does not draw over it.
+func (r *result) Write(b []byte) (n int, err error) {
+	write := func() { n, err = r.to.Write(b) }
+	if r.app.display == nil {
+		write()
+	} else {
+		r.app.display.Print(write)
+	}
+	if err != nil && r.failed == nil {
+		r.failed = fmt.Errorf("write result: %w", err)
+	}
+	return n, err
+}
+
 // printf writes to standard output.
 func (a *app) printf(format string, args ...any) error {
 	_, err := fmt.Fprintf(a.out, format, args...)

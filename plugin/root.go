@@ -24,7 +24,7 @@ const (
 type app struct {
 	world        *world
 	flags        rootFlags
-	out          io.Writer
+	out          *result
 	err          io.Writer
 	interruption interruption
 	display      *display.Display
@@ -46,7 +46,7 @@ type rootFlags struct {
 // newApp is a run in the world w.
 func newApp(w *world) *app {
 	a := &app{world: w}
-	a.out = &pipe{to: w.Out, broken: a.interruption.broken}
+	a.out = &result{app: a, to: &pipe{to: w.Out, broken: a.interruption.broken}}
 	a.err = &pipe{to: w.Err, broken: a.interruption.broken}
 	return a
 }

@@ -101,9 +101,14 @@ func dials(ts *testscript.TestScript, neg bool, _ []string) {
 	}
 }
 
-// flip changes one byte of a file, a third of the way in.
+// flip changes one byte of a file, a third of the way in. The name may be a pattern of exactly one file.
 func flip(ts *testscript.TestScript, _ bool, args []string) {
-	file := ts.MkAbs(args[0])
+	files, err := filepath.Glob(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if len(files) != 1 {
+		ts.Fatalf("%s is %d files", args[0], len(files))
+	}
+	file := files[0]
 	data, err := os.ReadFile(file)
 	ts.Check(err)
 	data[len(data)/3] ^= 1

@@ -4,14 +4,17 @@ package plugin
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/docker/cli/cli-plugins/socket"
 	"gotest.tools/v3/assert"
 )
 
@@ -108,4 +111,22 @@ func TestABrokenPipeInterrupts(t *testing.T) {
 	<-ctx.Done()
 	assert.NilError(t, a.printf("nor this"))
 	assert.Equal(t, a.finish(nil), exitInterrupted)
+}
+
+func TestTheDockerCommandEndsTheRunByClosingItsSocket(t *testing.T) {
+	address := t.TempDir() + "/docker.sock"
+	listener, err := net.Listen("unix", address)
+	assert.NilError(t, err)
+	defer listener.Close()
+	t.Setenv("DOCKER_CLI_PLUGIN_SOCKET", address)
+	a := newApp(&world{Out: stream{Writer: io.Discard}, Err: stream{Writer: io.Discard}})
+	t.Cleanup(a.interruption.release)
+	ctx, cancel := context.WithCancel(a.interruption.watch(t.Context()))
+	socket.ConnectAndWait(cancel)
+	a.interruption.ctx = ctx
+	conn, err := listener.Accept()
+	assert.NilError(t, err)
+	assert.NilError(t, conn.Close())
+	<-ctx.Done()
+	assert.Equal(t, a.finish(ctx.Err()), exitInterrupted)
 }

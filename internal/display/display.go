@@ -58,6 +58,8 @@ type renderer interface {
 	report(e progress.Event, now time.Time)
 	// frame is the text to write now; empty where there is nothing new.
 	frame(now time.Time) string
+	// clear is the text that leaves the cursor below all that stays: what else is written then is not drawn over.
+	clear(now time.Time) string
 	// last is the text that ends the output.
 	last(now time.Time) string
 }
@@ -67,6 +69,7 @@ type Display struct {
 	out      io.Writer
 	now      func() time.Time
 	interval time.Duration
+	writing  sync.Mutex // held while something is written; taken before mu
 	mu       sync.Mutex
 	renderer renderer
 	closed   bool
@@ -163,8 +166,24 @@ func (d *Display) rest() {
 	}
 }
 
-// write takes text from the renderer and writes it without holding anybody up.
+// Print calls write, which writes to the same terminal as the display, after all that was reported before, and where
+// the display does not draw over it.
+func (d *Display) Print(write func()) {
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	d.emit(d.renderer.clear)
+	write()
+}
+
+// write takes text from the renderer and writes it.
 func (d *Display) write(text func(time.Time) string) {
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	d.emit(text)
+}
+
+// emit is write for a caller that holds writing. Nobody who reports waits for the output.
+func (d *Display) emit(text func(time.Time) string) {
 	d.mu.Lock()
 	s := text(d.now())
 	d.mu.Unlock()

@@ -2,6 +2,7 @@ package display
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -73,6 +74,43 @@ func TestLiveUpdatesOneLineWithRateAndTimeLeft(t *testing.T) {
 	assert.Equal(t, got, "\x1b[J· write data: 100MB of 400MB (25%)\n"+
 		"\r\x1b[1A\x1b[J· write data: 200MB of 400MB (50%)  100MB/s  ETA 2s\n"+
 		"\r\x1b[1A\x1b[J✔ write data: 400MB\n")
+}
+
+func TestResultsAreNotDrawnOver(t *testing.T) {
+	var out bytes.Buffer
+	c := &clock{t: time.Unix(1700000000, 0)}
+	d := New(Options{Mode: TTY, NoColor: true, Out: &out, Now: c.now})
+	d.Report(progress.Event{Step: "verify", Object: "a", Status: progress.Done})
+	d.Report(progress.Event{Step: "verify", Object: "b", Status: progress.Working})
+	d.Print(func() { out.WriteString("a: sound\n") })
+	d.Report(progress.Event{Step: "verify", Object: "b", Status: progress.Done})
+	d.Close()
+	assert.Equal(t, screen(out.String()), "✔ verify a: done\na: sound\n✔ verify b: done\n")
+}
+
+// screen is what a terminal shows in the end: it knows the sequences that the display uses.
+func screen(written string) string {
+	shown := []string{""}
+	for len(written) > 0 {
+		var up int
+		if n, _ := fmt.Sscanf(written, "\r\x1b[%dA", &up); n == 1 {
+			shown = append(shown[:len(shown)-1-up], "")
+			written = written[strings.Index(written, "A")+1:]
+			continue
+		}
+		if rest, ok := strings.CutPrefix(written, "\x1b[J"); ok {
+			written = rest
+			continue
+		}
+		char := written[:1]
+		written = written[1:]
+		if char == "\n" {
+			shown = append(shown, "")
+			continue
+		}
+		shown[len(shown)-1] += char
+	}
+	return strings.Join(shown, "\n")
 }
 
 func TestLiveNeverWritesALineThatWraps(t *testing.T) {

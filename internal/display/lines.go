@@ -55,6 +55,8 @@ func (l *lines) frame(time.Time) string {
 	return s
 }
 
+func (l *lines) clear(now time.Time) string { return l.frame(now) }
+
 func (l *lines) last(time.Time) string { return "" }
 
 // plainLine is an event as a person reads it in a log.

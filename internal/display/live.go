@@ -132,18 +132,33 @@ func (l *live) frame(time.Time) string {
 	}
 	l.changed = false
 	var b strings.Builder
+	l.rise(&b)
+	for _, s := range l.steps {
+		b.WriteString(l.fit(l.mark(progress.Working)+" ", s.text()) + "\n")
+	}
+	l.drawn = len(l.steps)
+	return b.String()
+}
+
+// rise erases the updating lines and writes those that stay.
+func (l *live) rise(b *strings.Builder) {
 	if l.drawn > 0 {
-		fmt.Fprintf(&b, "\r\x1b[%dA", l.drawn)
+		fmt.Fprintf(b, "\r\x1b[%dA", l.drawn)
 	}
 	b.WriteString("\x1b[J")
 	for _, line := range l.ended {
 		b.WriteString(line + "\n")
 	}
-	l.ended = nil
-	for _, s := range l.steps {
-		b.WriteString(l.fit(l.mark(progress.Working)+" ", s.text()) + "\n")
+	l.ended, l.drawn = nil, 0
+}
+
+func (l *live) clear(time.Time) string {
+	if l.drawn == 0 && len(l.ended) == 0 {
+		return ""
 	}
-	l.drawn = len(l.steps)
+	var b strings.Builder
+	l.rise(&b)
+	l.changed = len(l.steps) > 0
 	return b.String()
 }
 
