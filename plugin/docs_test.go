@@ -10,6 +10,7 @@ import (
 	"gotest.tools/v3/assert"
 
 	"github.com/memsys/docker-memsys/internal/backup"
+	"github.com/memsys/docker-memsys/internal/restore"
 )
 
 func TestEveryJSONFieldIsDocumented(t *testing.T) {
@@ -17,7 +18,7 @@ func TestEveryJSONFieldIsDocumented(t *testing.T) {
 	assert.NilError(t, err)
 	sections := sectionsOf(string(document))
 	for section, all := range map[string][]any{
-		"backup": {backup.Result{}, backupPlan{}}, "list": {backupObject{}}, "inspect": {inspection{}}, "verify": {verification{}},
+		"backup": {backup.Result{}, backupPlan{}}, "restore": {restore.Result{}, restore.Plan{}, restore.Target{}, restore.Changes{}}, "list": {backupObject{}}, "inspect": {inspection{}}, "verify": {verification{}},
 		"sources": {sourceObject{}}, "config": {configValue{}}, "version": {build{}},
 	} {
 		text := sections[section]
@@ -47,6 +48,9 @@ func jsonFields(t reflect.Type) []string {
 	var names []string
 	for i := range t.NumField() {
 		f := t.Field(i)
+		if !f.IsExported() && !f.Anonymous {
+			continue
+		}
 		inner := f.Type
 		if inner.Kind() == reflect.Slice {
 			inner = inner.Elem()

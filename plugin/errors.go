@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+	"strings"
 
 	dockercli "github.com/docker/cli/cli"
 	"github.com/spf13/pflag"
@@ -14,6 +16,7 @@ import (
 	"github.com/memsys/docker-memsys/internal/backup"
 	"github.com/memsys/docker-memsys/internal/engine"
 	"github.com/memsys/docker-memsys/internal/journal"
+	"github.com/memsys/docker-memsys/internal/restore"
 	"github.com/memsys/docker-memsys/internal/store"
 )
 
@@ -100,6 +103,8 @@ func verdictOf(err error) verdict {
 		return verdict{Code: exitNoBackup, Message: err.Error(), Hint: "docker memsys list"}
 	case errors.Is(err, journal.ErrLocked):
 		return verdict{Code: exitLocked, Message: err.Error(), Hint: "run it again when the other has ended, or wait for it with --wait 10m"}
+	case restoreVerdict(err) != nil:
+		return *restoreVerdict(err)
 	case errors.As(err, &status):
 		return verdict{Code: max(status.StatusCode, exitFailed), Message: status.Error()}
 	}
@@ -115,6 +120,53 @@ func isFlagError(err error) bool {
 		syntax  *pflag.InvalidSyntaxError
 	)
 	return errors.As(err, &unknown) || errors.As(err, &missing) || errors.As(err, &invalid) || errors.As(err, &syntax)
+}
+
+// restoreVerdict knows the errors of restore; nil for others.
+func restoreVerdict(err error) *verdict {
+	var (
+		stuck    *restore.StuckError
+		damaged  *restore.DamagedError
+		unknown  *restore.UnknownError
+		pattern  *restore.PatternError
+		refused  *restore.RefusedError
+		notEmpty *restore.NotEmptyError
+	)
+	switch {
+	case errors.As(err, &stuck):
+		return &verdict{Code: exitNeedsPerson, Message: err.Error(), Hint: "look at what is where, then run docker memsys again: it tries once more"}
+	case errors.As(err, &damaged):
+		return &verdict{Code: exitDamaged, Message: err.Error(), Hint: "docker memsys list, and restore from a backup that is verified"}
+	case errors.As(err, &unknown), errors.As(err, &pattern):
+		return &verdict{Code: exitUsage, Message: err.Error()}
+	case errors.As(err, &refused):
+		return &verdict{Code: exitFailed, Message: err.Error() + "; nothing was changed", Hint: refusalHint(refused.Refusals)}
+	case errors.As(err, &notEmpty):
+		return &verdict{Code: exitFailed, Message: err.Error() + "; nothing was changed", Hint: "name a folder that does not exist yet with --to"}
+	}
+	return nil
+}
+
+// refusalHint names what to do about refusals, each once.
+func refusalHint(all []restore.Refusal) string {
+	hints := map[restore.Reason]string{
+		restore.OtherProject: "if it is meant: --allow-other-project",
+		restore.ForeignUse:   "stop the containers that are listed, or let it be done with --stop-foreign",
+		restore.PausedUse:    "docker unpause, or docker stop",
+		restore.NoSpace:      "free some room",
+		restore.ReadOnly:     "make it writable, or run it as a user who may write: sudo docker memsys …",
+		restore.Unreachable:  "restore it to a folder with --to DIR",
+		restore.DeviceNodes:  "if they are meant: --allow-devices",
+		restore.Conflict:     "move it away, or restore to a folder with --to DIR",
+		restore.NothingToDo:  "docker memsys inspect, and --to DIR",
+	}
+	var out []string
+	for _, r := range all {
+		if hint := hints[r.Reason]; !slices.Contains(out, hint) {
+			out = append(out, hint)
+		}
+	}
+	return strings.Join(out, "; ")
 }
 
 // hintFor names the next command for errors that need no code of their own.

@@ -10,6 +10,7 @@ import (
 	"github.com/memsys/docker-memsys/internal/journal"
 	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/quiesce"
+	"github.com/memsys/docker-memsys/internal/restore"
 )
 
 // recover finishes or reverts what an interrupted run of this project left, and says so. The lock is held.
@@ -35,6 +36,9 @@ func interruptedText(p *journal.Interrupted) string {
 
 // resolve brings services and files to where they were, or to where the interrupted run wanted them.
 func (s *session) resolve(ctx context.Context, p *journal.Interrupted) error {
+	if err := s.resolveRestore(ctx, p); err != nil {
+		return err
+	}
 	removed, err := backup.Recover(p.Steps)
 	if err != nil {
 		return err
@@ -43,6 +47,22 @@ func (s *session) resolve(ctx context.Context, p *journal.Interrupted) error {
 		s.recovered("removed the unfinished archive " + path)
 	}
 	return s.resumeServices(ctx, p)
+}
+
+// resolveRestore brings the data of an interrupted restore to its old or its new state, before any service starts on it.
+func (s *session) resolveRestore(ctx context.Context, p *journal.Interrupted) error {
+	rec, err := restore.PlanRecovery(p.Steps)
+	if err != nil || rec == nil {
+		return err
+	}
+	if err := s.restorer().Recover(ctx, rec); err != nil {
+		return err
+	}
+	s.recovered(rec.String())
+	for _, folder := range rec.Aside {
+		s.recovered("the entries that were replaced are in " + folder)
+	}
+	return nil
 }
 
 func (s *session) resumeServices(ctx context.Context, p *journal.Interrupted) error {
@@ -70,6 +90,10 @@ func (s *session) recovered(text string) {
 
 // unresolved tells whether an operation that has come to its end leaves something for recover.
 func (s *session) unresolved(p *journal.Interrupted) (bool, error) {
+	rec, err := restore.PlanRecovery(p.Steps)
+	if err != nil || rec != nil {
+		return rec != nil, err
+	}
 	items, err := quiesce.Pending(p.Steps)
 	return len(items) > 0, err
 }

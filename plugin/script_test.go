@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -34,6 +35,8 @@ func TestScripts(t *testing.T) {
 			"exits": exits,
 			"dials": dials,
 			"flip":  flip,
+
+			"flipnewest": flipNewest,
 		},
 	})
 }
@@ -113,6 +116,19 @@ func flip(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	data[len(data)/3] ^= 1
 	ts.Check(os.WriteFile(file, data, 0o600))
+}
+
+// flipNewest flips a byte of the newest archive in a folder and sets NEWEST to its path.
+func flipNewest(ts *testscript.TestScript, neg bool, args []string) {
+	names, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "memory_backup_*.tar.gz"))
+	ts.Check(err)
+	if len(names) == 0 {
+		ts.Fatalf("no archive in %s", args[0])
+	}
+	slices.Sort(names)
+	newest := names[len(names)-1]
+	flip(ts, neg, []string{newest})
+	ts.Setenv("NEWEST", newest)
 }
 
 // holdMain is a command line with one command that holds something until it is told to let go.

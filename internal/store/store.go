@@ -138,6 +138,13 @@ func order(all []Backup) {
 	})
 }
 
+// Sorted returns the backups newest first, as List does.
+func Sorted(all []Backup) []Backup {
+	out := slices.Clone(all)
+	order(out)
+	return out
+}
+
 // NextSequence is the number for a new backup: one more than the highest in the directory.
 func NextSequence(all []Backup) int64 {
 	var highest int64

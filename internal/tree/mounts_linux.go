@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// mountsBelow are the mount points below a folder, relative to it. A bind mount of the same file system is found too, which
+// MountsBelow are the mount points below a folder, relative to it. A bind mount of the same file system is found too, which
 // device numbers would not show.
-func mountsBelow(root string) ([]string, error) {
+func MountsBelow(root string) ([]string, error) {
 	root, err := filepath.EvalSymlinks(root)
 	if err != nil {
 		return nil, err

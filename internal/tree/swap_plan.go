@@ -68,7 +68,7 @@ func (p *swapPlan) look(ctx context.Context, own string, keep func(*Entry) strin
 	if err := Walk(ctx, root, o, func(context.Context, *Entry, Opener) error { return nil }); err != nil {
 		return err
 	}
-	mounts, err := mountsBelow(root)
+	mounts, err := MountsBelow(root)
 	if err != nil {
 		return err
 	}

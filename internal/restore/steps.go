@@ -1,0 +1,92 @@
+package restore
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/memsys/docker-memsys/internal/store"
+	"github.com/memsys/docker-memsys/internal/tree"
+)
+
+// The steps of a restore in the journal, each on record before it is taken.
+const (
+	stepVolume = "restore.volume" // name of a volume that is made
+	stepRoot   = "restore.root"   // paths that are made, the outermost first
+	stepStage  = "restore.stage"  // a swap of nothing: root and staging folder
+	stepSwap   = "restore.swap"   // a swap without its moves, which stand in the staging folder
+	stepCommit = "restore.commit" // committed: the new state counts
+	stepRevert = "restore.revert" // the old state counts
+	stepDone   = "restore.done"   // nothing is left to do
+)
+
+// committed says at the commit which stagings keep the former entries.
+type committed struct {
+	Aside []string `json:"aside,omitempty"`
+}
+
+// swapFile holds a swap with all its moves, which may be too many for the journal.
+const swapFile = "swap.json"
+
+// saveSwap writes the whole swap into its staging folder.
+func saveSwap(s *tree.Swap) error {
+	data, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("record the moves: %w", err)
+	}
+	if err := store.WriteFile(filepath.Join(string(s.Staging), swapFile), data, 0o600); err != nil {
+		return fmt.Errorf("record the moves: %w", err)
+	}
+	return nil
+}
+
+// trimmed is what of a swap stands in the journal: enough to discard the staging once the swap is over.
+func trimmed(s *tree.Swap) *tree.Swap {
+	out := &tree.Swap{Root: s.Root, Staging: s.Staging, File: s.File}
+	if len(s.Folders) > 0 {
+		out.Folders = s.Folders[:1]
+	}
+	return out
+}
+
+// loadSwap returns the whole swap. Where its staging is gone, or was renamed to be removed, the trimmed one has all that is left to do.
+func loadSwap(s *tree.Swap) (*tree.Swap, error) {
+	data, err := os.ReadFile(filepath.Join(string(s.Staging), swapFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the moves: %w", err)
+	}
+	whole := new(tree.Swap)
+	if err := json.Unmarshal(data, whole); err != nil {
+		return nil, fmt.Errorf("read the moves in %s: %w", s.Staging, err)
+	}
+	if whole.Root != s.Root || whole.Staging != s.Staging {
+		return nil, fmt.Errorf("read the moves in %s: they are of %s", s.Staging, whole.Root)
+	}
+	return whole, nil
+}
+
+// undo is what a restore has begun, as the journal tells it.
+type undo struct {
+	volumes   []string
+	roots     [][]string
+	swaps     []*tree.Swap // at most one for each staging, the latest known
+	committed bool
+	done      bool
+	aside     map[string]bool
+}
+
+func (u *undo) swap(s *tree.Swap) {
+	for i := range u.swaps {
+		if u.swaps[i].Staging == s.Staging {
+			u.swaps[i] = s
+			return
+		}
+	}
+	u.swaps = append(u.swaps, s)
+}

@@ -1,0 +1,95 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/memsys/docker-memsys/internal/engine"
+)
+
+// findUsers finds every container of the engine that uses a target, a parent or a child of it, and is not off.
+func (p *Plan) findUsers(ctx context.Context) error {
+	for _, c := range p.req.Containers {
+		sources, err := p.usedBy(ctx, c)
+		if err != nil {
+			return err
+		}
+		if len(sources) > 0 {
+			p.stop(c, sources)
+		}
+	}
+	return nil
+}
+
+// usedBy are the targets that a container uses, a parent or a child of them included; none for one that is off.
+func (p *Plan) usedBy(ctx context.Context, c engine.Container) ([]string, error) {
+	if !active(c) {
+		return nil, nil
+	}
+	var sources []string
+	for _, t := range p.Targets {
+		uses, err := p.uses(ctx, c, t)
+		if err != nil {
+			return nil, fmt.Errorf("look at the mounts of container %s: %w", c.Name, err)
+		}
+		if uses {
+			sources = append(sources, t.Name)
+		}
+	}
+	return sources, nil
+}
+
+// active tells whether a container can touch files, now or as soon as somebody lets it go.
+func active(c engine.Container) bool {
+	return c.State == engine.Running || c.State == engine.Paused || c.State == engine.Restarting
+}
+
+func (p *Plan) stop(c engine.Container, sources []string) {
+	u := Container{ID: c.ID, Name: c.Name, Project: c.Project, Service: c.Service, Sources: sources, Foreign: c.Project != p.req.Project.Name}
+	p.Stop = append(p.Stop, u)
+	if u.Foreign && !p.req.StopForeign {
+		p.refuse(ForeignUse, c.Name, "container %s, which is not of this project, uses %s", u.Name, strings.Join(sources, ", "))
+	}
+	if c.State == engine.Paused {
+		p.refuse(PausedUse, c.Name, "container %s, which uses %s, is paused and would go on with files that are gone: unpause or stop it first", u.Name, strings.Join(sources, ", "))
+	}
+}
+
+func (p *Plan) uses(ctx context.Context, c engine.Container, t *Target) (bool, error) {
+	for _, m := range c.Mounts {
+		places, err := p.shown(ctx, m)
+		if err != nil {
+			return false, err
+		}
+		if t.Root != "" && slices.ContainsFunc(places, func(place string) bool { return overlap(place, t.Root) }) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// shown are the paths of the host that a mount shows: for a volume whose options bind a folder, that folder too.
+func (p *Plan) shown(ctx context.Context, m engine.Mount) ([]string, error) {
+	var places []string
+	if m.Source != "" {
+		places = append(places, m.Source)
+	}
+	if m.Type != "volume" || m.Name == "" {
+		return places, nil
+	}
+	v, ok := p.volumes[m.Name]
+	if !ok {
+		var err error
+		if v, err = p.req.Volumes.Volume(ctx, m.Name); err != nil && !errors.Is(err, engine.ErrNotFound) {
+			return nil, err
+		}
+		p.volumes[m.Name] = v
+	}
+	if place, err := v.Place(); err == nil && place != "" && place != m.Source {
+		places = append(places, place)
+	}
+	return places, nil
+}

@@ -1,0 +1,196 @@
+package plugin
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/memsys/docker-memsys/internal/display"
+	"github.com/memsys/docker-memsys/internal/restore"
+)
+
+// absolute is a path as it is meant in the working directory.
+func (a *app) absolute(path string) (string, error) {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path), nil
+	}
+	dir, err := a.world.Dir()
+	if err != nil {
+		return "", fmt.Errorf("find working directory: %w", err)
+	}
+	return filepath.Join(dir, path), nil
+}
+
+// mostPaths is how many paths of a kind a plan names; JSON has them all.
+const mostPaths = 10
+
+// printRestorePlan prints the plan as the result of a dry run.
+func (a *app) printRestorePlan(p *restore.Plan, format string) error {
+	if format != "" {
+		return a.printFormatted(format, p)
+	}
+	return writeClean(a.out, restorePlanText(p))
+}
+
+// showRestorePlan shows the plan to the person who is asked.
+func (a *app) showRestorePlan(p *restore.Plan) error {
+	a.pauseDisplay()
+	return writeClean(a.err, restorePlanText(p))
+}
+
+// writeClean writes text line by line, without control characters that a file's name may hold.
+func writeClean(w io.Writer, text string) error {
+	for line := range strings.Lines(text) {
+		if _, err := fmt.Fprintln(w, display.Clean(strings.TrimSuffix(line, "\n"))); err != nil {
+			return fmt.Errorf("write plan: %w", err)
+		}
+	}
+	return nil
+}
+
+func restorePlanText(p *restore.Plan) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "verify %s of %s (%s)\n", p.Backup.Name, p.Backup.Created.Local().Format(time.DateTime), p.Backup.Reason)
+	if len(p.Stop) > 0 {
+		fmt.Fprintf(&b, "stop %s\n", containerNames(p.Stop))
+	}
+	fmt.Fprintf(&b, "%s\n", safetyText(p.Safety))
+	for _, t := range p.Targets {
+		targetText(&b, t)
+	}
+	for _, s := range p.Skipped {
+		fmt.Fprintf(&b, "leave out %s: %s\n", s.Name, s.Why)
+	}
+	fmt.Fprintf(&b, "compare every file with the backup\n")
+	if len(p.Stop) > 0 {
+		fmt.Fprintf(&b, "start %s\n", containerNames(p.Stop))
+	}
+	for _, d := range p.Differences {
+		fmt.Fprintf(&b, "warning: %s\n", d)
+	}
+	for _, w := range p.Warnings {
+		fmt.Fprintf(&b, "warning: %s\n", w)
+	}
+	for _, r := range p.Refusals {
+		fmt.Fprintf(&b, "refused: %s\n", r.Text)
+	}
+	return b.String()
+}
+
+func safetyText(s restore.Safety) string {
+	switch s.Mode {
+	case restore.SafetyBackup:
+		return "back up the present state (before-restore)"
+	case restore.SafetyAside:
+		return "set the present entries aside, in a folder .memsys-… of each source: " + s.Why
+	}
+	return "keep nothing of the present state: " + s.Why
+}
+
+func containerNames(all []restore.Container) string {
+	var names []string
+	for _, c := range all {
+		name := c.Service
+		if name == "" || c.Foreign {
+			name = c.Name
+		}
+		if c.Foreign {
+			name += " (not of this project)"
+		}
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+func targetText(b *strings.Builder, t *restore.Target) {
+	root := t.Root
+	switch {
+	case t.Volume != nil:
+		root = "new volume " + t.Volume.Name
+	case t.Missing:
+		root += " (new)"
+	}
+	fmt.Fprintf(b, "restore %s %s -> %s: %s, %s\n", t.Kind, t.Name, root, plural(t.Entries, "entry", "entries"), size(t.Bytes))
+	if t.Missing {
+		return
+	}
+	c := t.Changes
+	if c.None() {
+		fmt.Fprintf(b, "  nothing differs from the backup\n")
+	}
+	pathsText(b, "add", c.Added)
+	pathsText(b, "change", c.Changed)
+	pathsText(b, "set mode, owner or time of", c.Attributes)
+	pathsText(b, "remove", c.Removed)
+	pathsText(b, "keep untouched", c.Kept)
+	if t.Aside != "" {
+		fmt.Fprintf(b, "  what is replaced stays in a folder .memsys-… of the source: %s\n", t.Aside)
+	}
+}
+
+func pathsText(b *strings.Builder, what string, paths []string) {
+	if len(paths) == 0 {
+		return
+	}
+	names := strings.Join(paths[:min(len(paths), mostPaths)], ", ")
+	if more := len(paths) - mostPaths; more > 0 {
+		names += fmt.Sprintf(" and %d more", more)
+	}
+	fmt.Fprintf(b, "  %s %d: %s\n", what, len(paths), names)
+}
+
+// printRestore prints the result; a restore that lacks something ends with its own exit code.
+func (a *app) printRestore(r *restore.Result, format string) error {
+	if err := a.printRestoreResult(r, format); err != nil {
+		return err
+	}
+	if r.Complete {
+		return nil
+	}
+	return &outcome{
+		code: exitIncomplete, hint: "docker memsys inspect " + r.Backup.Name,
+		message: "the restore is incomplete: " + strings.Join(lacking(r), "; "),
+	}
+}
+
+func (a *app) printRestoreResult(r *restore.Result, format string) error {
+	if format != "" {
+		return a.printFormatted(format, r)
+	}
+	line := fmt.Sprintf("restored %s  %s  %s  %.1f s", r.Backup.Name, plural(r.Entries, "entry", "entries"), size(r.Bytes), r.Seconds.Total)
+	if r.Safety != nil {
+		line += "  before: " + r.Safety.Name
+	}
+	text := line + "\n"
+	for _, folder := range r.Aside {
+		text += "the entries that were replaced are in " + folder + "\n"
+	}
+	return writeClean(a.out, text)
+}
+
+// lacking says why a restore is not complete, the first few by name.
+func lacking(r *restore.Result) []string {
+	const most = 3
+	var out []string
+	for _, s := range r.Skipped {
+		if s.Wanted {
+			out = append(out, s.Name+": "+s.Why)
+		}
+	}
+	for i, p := range r.Problems {
+		if i == most {
+			out = append(out, fmt.Sprintf("and %d more", len(r.Problems)-most))
+			break
+		}
+		out = append(out, display.Clean(p.Source+"/"+p.Path+": "+p.Text))
+	}
+	if len(out) == 0 {
+		out = append(out, "the backup itself is")
+	}
+	return out
+}
