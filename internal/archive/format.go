@@ -27,6 +27,8 @@ const (
 	maxTOCLine  = 8 << 20
 	maxPAX      = 1 << 20
 	maxHoles    = 16384
+
+	maxProjectName = 4096 // their parents need no entries, so each name implies some
 )
 
 const (

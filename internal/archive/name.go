@@ -34,6 +34,9 @@ func checkName(name string) error {
 			return fmt.Errorf("unsafe name %q", name)
 		}
 	}
+	if strings.HasPrefix(name, "project/") && len(name) > maxProjectName {
+		return fmt.Errorf("unsafe name %q: too long", name[:maxProjectName])
+	}
 	if !strings.HasPrefix(name, "data/") && !strings.HasPrefix(name, "project/") && name != manifestName {
 		return fmt.Errorf("unsafe name %q: outside of data/ and project/", name)
 	}
