@@ -45,7 +45,7 @@ func BenchmarkWalkAndRead(b *testing.B) {
 	root := manyFiles(b)
 	buf := make([]byte, 4096)
 	for b.Loop() {
-		err := tree.Walk(b.Context(), root, tree.WalkOptions{}, func(ctx context.Context, e *tree.Entry, open tree.Opener) error {
+		err := tree.Walk(b.Context(), root, tree.WalkOptions{LazyXattrs: true}, func(ctx context.Context, e *tree.Entry, open tree.Opener) error {
 			if open == nil {
 				return nil
 			}

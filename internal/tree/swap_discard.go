@@ -35,7 +35,7 @@ func Discard(ctx context.Context, s *Swap) error {
 		if _, err := parent.lstat(name + suffix); errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if err := removeAll(ctx, staging+suffix); err != nil {
+		if err := RemoveAll(ctx, staging+suffix); err != nil {
 			return err
 		}
 		if err := restoreTime(s, parent, before, suffix); err != nil {
@@ -116,8 +116,8 @@ func restoreTime(s *Swap, parent *folder, before *Entry, suffix string) error {
 	return parent.setModTime(at)
 }
 
-// removeAll removes a tree; folders that their owner may not write are made writable first.
-func removeAll(ctx context.Context, path string) error {
+// RemoveAll removes a tree and follows no link; folders that their owner may not write are made writable first.
+func RemoveAll(ctx context.Context, path string) error {
 	err := os.RemoveAll(path)
 	if err == nil || !errors.Is(err, fs.ErrPermission) {
 		return err

@@ -124,7 +124,7 @@ func plantWanted(t *testing.T, root string) {
 type reference struct{ old, wanted string }
 
 func newReference(t *testing.T) reference {
-	base := t.TempDir()
+	base := tempDir(t)
 	r := reference{filepath.Join(base, "old"), filepath.Join(base, "wanted")}
 	plant(t, r.old, oldState, func(string) string { return "old" })
 	plantWanted(t, r.wanted)
@@ -142,7 +142,7 @@ type scene struct {
 
 func newScene(t *testing.T, r reference) *scene {
 	t.Helper()
-	s := &scene{reference: r, live: filepath.Join(t.TempDir(), "live")}
+	s := &scene{reference: r, live: filepath.Join(tempDir(t), "live")}
 	plant(t, s.live, oldState, func(string) string { return "old" })
 	stampLinks(t, s.live)
 	staged, err := tree.Stage(s.live, "0123")
@@ -258,7 +258,7 @@ func TestSwapOfASingleFileKeepsItsInodeAndCanGoBothWays(t *testing.T) {
 }
 
 func singleFile(t *testing.T, step, steps int, words string) {
-	base := t.TempDir()
+	base := tempDir(t)
 	live, fresh := filepath.Join(base, "in", "memory.json"), filepath.Join(base, "fresh.json")
 	assert.NilError(t, os.MkdirAll(filepath.Dir(live), 0o755))
 	for path, content := range map[string]string{live: strings.Repeat("old", 1000), fresh: "new"} {

@@ -20,6 +20,8 @@ type WalkOptions struct {
 	// OnProblem is told what could not be read; the walk goes on. Without it the first problem ends the walk.
 	// An entry that vanished is a problem with fs.ErrNotExist.
 	OnProblem func(Problem)
+	// LazyXattrs leaves the extended attributes of files to the entry that Opener returns, which reads them much cheaper.
+	LazyXattrs bool
 }
 
 // RuleSocket is the rule under which Walk leaves sockets out.
@@ -171,6 +173,9 @@ func (w *walker) look(dir, name, path string) (*Entry, error) {
 		if w.hardlink(e); e.Kind == Hardlink {
 			return e, nil
 		}
+	}
+	if e.Kind == File && w.o.LazyXattrs {
+		return e, nil
 	}
 	if err := completeEntry(ref.folder, name, e); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {

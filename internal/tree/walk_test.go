@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/memsys/docker-memsys/internal/tree"
+	"github.com/memsys/docker-memsys/internal/tree/treetest"
 	"gotest.tools/v3/assert"
 )
 
@@ -167,4 +168,19 @@ func TestAnUnreadableFolderIsAProblem(t *testing.T) {
 	assert.Equal(t, len(problems), 1)
 	assert.Equal(t, problems[0].Path, "locked")
 	assert.ErrorIs(t, problems[0].Err, fs.ErrPermission)
+}
+
+func TestLazyXattrsAreInTheOpenedEntry(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the generator sets attributes on Linux only")
+	}
+	root := filepath.Join(tempDir(t), "root")
+	assert.NilError(t, treetest.Make(root, treetest.Options{Seed: 3, Files: 1, Plain: true}))
+	entries, openers := walkAll(t, root, tree.WalkOptions{LazyXattrs: true})
+	assert.Equal(t, len(entries["xattr/file"].Xattrs), 0)
+	assert.Equal(t, string(entries["xattr/dir"].Xattrs["user.dir"]), "folder")
+	e, r, err := openers["xattr/file"](t.Context())
+	assert.NilError(t, err)
+	defer r.Close()
+	assert.Equal(t, string(e.Xattrs["user.text"]), "value")
 }
