@@ -30,5 +30,5 @@ func TestSignalsThatEndTheParentDoNotEndTheGuardian(t *testing.T) {
 	fake.SetState(id, engine.Paused)
 	resumed := after(fake, "Unpause")
 	w.Abandon()
-	within(t, 2*time.Second, resumed)
+	within(t, 10*time.Second, resumed)
 }
