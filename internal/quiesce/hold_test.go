@@ -222,6 +222,13 @@ func TestACancelledHoldLetsGo(t *testing.T) {
 	_, err := b.q.Hold(ctx, b.plan(t, quiesce.Pause))
 	assert.ErrorIs(t, err, context.Canceled)
 	assert.DeepEqual(t, b.states(), before)
+	var acts []string
+	for _, c := range b.engine.Calls() {
+		if c.Name == "Pause" || c.Name == "Unpause" {
+			acts = append(acts, c.Name)
+		}
+	}
+	assert.DeepEqual(t, acts, []string{"Pause", "Unpause"}) // the request under way was waited for
 }
 
 func TestReleaseWorksUnderACancelledContext(t *testing.T) {
@@ -278,7 +285,7 @@ func TestAReplacedContainerIsFoundByServiceAndNumber(t *testing.T) {
 		{engine.Created, engine.Running}, {engine.Exited, engine.Running}, {engine.Running, engine.Running}, {engine.Paused, engine.Paused},
 	} {
 		b := newBed()
-		second := b.engine.Add(engine.Container{Name: "p-web-2", Project: "p", Service: "web", Number: "2", State: engine.Exited})
+		second := b.engine.Add(engine.Container{Name: "a-web-2", Project: "p", Service: "web", Number: "2", State: engine.Exited})
 		h, err := b.q.Hold(t.Context(), b.plan(t, quiesce.Stop))
 		assert.NilError(t, err)
 		b.engine.Remove(b.ids["web"])
