@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -37,6 +38,7 @@ func TestScripts(t *testing.T) {
 			"flip":  flip,
 
 			"flipnewest": flipNewest,
+			"plain":      plain,
 		},
 	})
 }
@@ -129,6 +131,25 @@ func flipNewest(ts *testscript.TestScript, neg bool, args []string) {
 	newest := names[len(names)-1]
 	flip(ts, neg, []string{newest})
 	ts.Setenv("NEWEST", newest)
+}
+
+// plain runs the commands that the README gives for restoring with plain tools, on the one archive of the folder.
+func plain(ts *testscript.TestScript, _ bool, _ []string) {
+	readme, err := os.ReadFile("../README.md")
+	ts.Check(err)
+	_, rest, found := strings.Cut(string(readme), "## Without this program")
+	_, rest, opened := strings.Cut(rest, "```console\n")
+	commands, _, closed := strings.Cut(rest, "```")
+	if !found || !opened || !closed || !strings.Contains(commands, "tar xzpf") {
+		ts.Fatalf("the README has no commands for plain tools")
+	}
+	archives, err := filepath.Glob(ts.MkAbs("memory_backup_*.tar.gz"))
+	ts.Check(err)
+	if len(archives) != 1 {
+		ts.Fatalf("found %d archives", len(archives))
+	}
+	commands = strings.NewReplacer("BACKUP", filepath.Base(archives[0]), "/tmp/restored", ts.Getenv("WORK")+"/restored").Replace(commands)
+	ts.Check(ts.Exec("sh", "-euc", commands))
 }
 
 // holdMain is a command line with one command that holds something until it is told to let go.
