@@ -42,16 +42,31 @@ var doors = []struct {
 	only    []string
 	why     string
 }{
-	{[]string{"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/docker/cli"}, []string{"plugin"},
-		"the command line is one layer: operations must run without it"},
-	{[]string{"github.com/moby/moby"}, []string{"internal/engine", "plugin"},
-		"operations ask small interfaces of their own, so that a fake can stand in for the engine; plugin makes the client from Docker's flags"},
-	{[]string{"github.com/compose-spec/compose-go"}, []string{"compose"},
-		"the Compose model changes often; one package translates it"},
-	{[]string{"os/exec"}, []string{"compose", "internal/quiesce", "internal/hook", "internal/engine/enginetest"},
-		"each place that starts a program must hold its arguments, its environment and its end"},
-	{[]string{module + "internal/display"}, []string{"plugin"},
-		"operations report events; only the command line renders them"},
+	{
+		[]string{"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/docker/cli"},
+		[]string{"plugin"},
+		"the command line is one layer: operations must run without it",
+	},
+	{
+		[]string{"github.com/moby/moby"},
+		[]string{"internal/engine", "plugin"},
+		"operations ask small interfaces of their own, so that a fake can stand in for the engine; plugin makes the client from Docker's flags",
+	},
+	{
+		[]string{"github.com/compose-spec/compose-go"},
+		[]string{"compose"},
+		"the Compose model changes often; one package translates it",
+	},
+	{
+		[]string{"os/exec"},
+		[]string{"compose", "internal/quiesce", "internal/hook", "internal/engine/enginetest"},
+		"each place that starts a program must hold its arguments, its environment and its end",
+	},
+	{
+		[]string{module + "internal/display"},
+		[]string{"plugin"},
+		"operations report events; only the command line renders them",
+	},
 }
 
 // layers forbid imports from low to high.
@@ -65,8 +80,12 @@ var layers = []struct {
 	{nil, []string{"cmd", "internal/docsgen"}, []string{"plugin"}, "nothing stands above the command line but main"},
 	{nil, []string{"plugin"}, []string{"hooks"}, "hooks are around commands: only the command line knows both"},
 	{nil, append([]string{"plugin", "hooks"}, operations...), operations, "mechanisms know nothing of what uses them"},
-	{[]string{"internal/retention"}, nil, []string{"internal/store", "internal/engine", "internal/tree", "internal/archive", "compose"},
-		"retention is a pure function: what to keep must be decidable in a test"},
+	{
+		[]string{"internal/retention"},
+		nil,
+		[]string{"internal/store", "internal/engine", "internal/tree", "internal/archive", "compose"},
+		"retention is a pure function: what to keep must be decidable in a test",
+	},
 }
 
 // calls are functions that only the named packages may call.

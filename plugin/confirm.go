@@ -5,10 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sort"
 	"strings"
-
-	"github.com/spf13/pflag"
 )
 
 // confirm asks a question that only yes answers. Without a terminal it refuses; yes is the answer given by flag.
@@ -55,47 +52,4 @@ func (a *app) readLine(ctx context.Context) (string, error) {
 		}
 		return l.text, nil
 	}
-}
-
-// consents are dangerous acts that a general yes does not cover: each has a name that must be given by --accept.
-type consents struct {
-	known map[string]string // name: what is accepted
-	given []string
-}
-
-// install adds the flag.
-func (c *consents) install(flags *pflag.FlagSet) {
-	flags.StringSliceVar(&c.given, "accept", nil, "Accept a danger by its name: "+strings.Join(c.names(), ", "))
-}
-
-// names are all that can be accepted, sorted.
-func (c *consents) names() []string {
-	names := make([]string, 0, len(c.known))
-	for name := range c.known {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	return names
-}
-
-// check refuses names that mean nothing.
-func (c *consents) check() error {
-	for _, name := range c.given {
-		if _, ok := c.known[name]; !ok {
-			return usagef("--accept %s means nothing here: use %s", name, strings.Join(c.names(), ", "))
-		}
-	}
-	return nil
-}
-
-// has tells whether name was accepted.
-func (c *consents) has(name string) bool { return slices.Contains(c.given, name) }
-
-// need refuses where name was not accepted; why says what is dangerous.
-func (c *consents) need(name, why string) error {
-	if c.has(name) {
-		return nil
-	}
-	return &outcome{code: exitFailed, message: why + "; nothing was changed",
-		hint: fmt.Sprintf("if you want it (%s), say so with --accept %s", c.known[name], name)}
 }

@@ -49,15 +49,3 @@ func TestAQuestionEndsWithTheRun(t *testing.T) {
 	err := a.confirm(ctx, "Restore it?", false)
 	assert.Equal(t, judge(err, true, false).Code, exitInterrupted)
 }
-
-func TestADangerNeedsItsName(t *testing.T) {
-	c := consents{known: map[string]string{"other-project": "a backup of another project"}}
-	err := c.need("other-project", "the backup is of project notes")
-	assert.ErrorContains(t, err, "nothing was changed")
-	assert.Assert(t, strings.Contains(judge(err, false, false).Hint, "--accept other-project"))
-	c.given = []string{"other-project"}
-	assert.NilError(t, c.check())
-	assert.NilError(t, c.need("other-project", "the backup is of project notes"))
-	c.given = []string{"everything"}
-	assert.Equal(t, judge(c.check(), false, false).Code, exitUsage)
-}

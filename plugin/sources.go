@@ -117,8 +117,10 @@ func (a *app) askEngine(ctx context.Context, p *project) ([]compose.Live, func(s
 		containers, err = projectContainers(soon, c, p.Name)
 	}
 	if err != nil {
-		a.sink().Report(progress.Event{Step: "ask engine", Status: progress.Warning,
-			Text: unreachable(err) + "; anonymous volumes and the places of named ones are not known"})
+		a.sink().Report(progress.Event{
+			Step: "ask engine", Status: progress.Warning,
+			Text: unreachable(err) + "; anonymous volumes and the places of named ones are not known",
+		})
 		return nil, func(string) string { return "" }
 	}
 	info, err := c.Info(soon)

@@ -72,8 +72,10 @@ func (a *app) verify(ctx context.Context, args []string, opts verifyOptions) err
 		}
 	}
 	if len(damaged) > 0 {
-		return &outcome{code: exitDamaged, message: fmt.Sprintf("%d of %d backups are damaged", len(damaged), len(wanted)),
-			hint: "docker memsys list, and restore from one that is verified"}
+		return &outcome{
+			code: exitDamaged, message: fmt.Sprintf("%d of %d backups are damaged", len(damaged), len(wanted)),
+			hint: "docker memsys list, and restore from one that is verified",
+		}
 	}
 	return nil
 }
