@@ -145,8 +145,10 @@ func (a *app) backupToRestore(ctx context.Context, dir *store.Dir, args []string
 		}
 	}
 	if b.Former {
-		return b, &outcome{code: exitFailed, message: b.Name + " was made by the former script; nothing was changed",
-			hint: "stop the services, then: tar xzpf " + b.Path + " -C FOLDER"}
+		return b, &outcome{
+			code: exitFailed, message: b.Name + " was made by the former script; nothing was changed",
+			hint: "stop the services, then: tar xzpf " + b.Path + " -C FOLDER",
+		}
 	}
 	return b, nil
 }
