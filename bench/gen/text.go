@@ -52,11 +52,11 @@ func (p *prose) text(size int) string {
 		first := p.word()
 		b.WriteString(strings.ToUpper(first[:1]) + first[1:])
 		for range 4 + p.rng.IntN(14) {
-			b.WriteByte(' ')
-			b.WriteString(p.word())
 			if p.rng.IntN(9) == 0 {
 				b.WriteByte(',')
 			}
+			b.WriteByte(' ')
+			b.WriteString(p.word())
 		}
 		b.WriteByte('.')
 	}
