@@ -24,7 +24,7 @@ main() {
 }
 
 # title prints what comes next; show prints a command.
-title() { if [ -t 1 ]; then printf '\n\033[1m# %s\033[0m\n' "$*"; else printf '\n# %s\n' "$*"; fi; }
+title() { if [ -t 1 ]; then printf "\n\033[1m# %s\033[0m\n" "$*"; else printf "\n# %s\n" "$*"; fi; }
 show() { printf '\n$ %s\n' "$*"; }
 
 # run shows a command and runs it.
@@ -106,7 +106,7 @@ find_damage() {
 	show "${memsys[@]}" restore latest --dry-run
 	"${memsys[@]}" restore latest --dry-run >"$root/said" 2>&1 || die "the plan of the restore failed: $(cat "$root/said")"
 	cat "$root/said"
-	said "$cut" "$gone" "$torn"
+	said "${cut#data/}" "${gone#data/}" "${torn#data/}"
 }
 
 mend() {

@@ -134,6 +134,7 @@ func removeMade(p *Plan, made []string) error {
 }
 
 func (x *execution) unpack(ctx context.Context) error {
+	start := x.Clock()
 	staging, err := x.openTo()
 	if err != nil {
 		return fmt.Errorf("restore to %s: %w", x.plan.req.To, err)
@@ -153,6 +154,7 @@ func (x *execution) unpack(ctx context.Context) error {
 	if err := x.write(ctx, s, total); err != nil {
 		return err
 	}
+	x.result.Seconds.Write = x.since(start)
 	if err := x.checkTo(ctx, staging); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"testing"
+	"time"
 
 	"gotest.tools/v3/assert"
 
@@ -23,7 +24,12 @@ func (b *bed) to(t *testing.T, path, dir string, change ...func(*Request)) (*Res
 	if err != nil {
 		return nil, err
 	}
-	run := &Runner{Clock: now, Progress: progress.Discard}
+	at := now()
+	clock := func() time.Time {
+		at = at.Add(time.Second)
+		return at
+	}
+	run := &Runner{Clock: clock, Progress: progress.Discard}
 	return run.RunTo(t.Context(), p)
 }
 
@@ -38,6 +44,7 @@ func TestRestoreToAFolder(t *testing.T) {
 	res, err := b.to(t, path, dir)
 	assert.NilError(t, err)
 	assert.Assert(t, res.Complete)
+	assert.Assert(t, res.Seconds.Write > 0 && res.Seconds.Check > 0, "%+v", res.Seconds)
 	same(t, data, dir+"/data")
 	assert.Equal(t, read(t, dir, "conf.yaml"), "a: 1")
 	assert.Equal(t, read(t, dir, "project", "compose.yaml"), "services: {}\n")
