@@ -46,7 +46,7 @@ func BareProject(t testing.TB, dir string) *Project {
 	assert.NilError(t, err)
 	p := &Project{t: t, Dir: dir, Name: "memsystest" + hex.EncodeToString(suffix)}
 	p.Setenv("COMPOSE_PROJECT_NAME", p.Name)
-	p.Setenv("XDG_STATE_HOME", t.TempDir())
+	p.Setenv("MEMSYS_STATE_DIR", filepath.Join(t.TempDir(), "state"))
 	t.Cleanup(p.remove)
 	return p
 }

@@ -63,29 +63,50 @@ make_root() {
 	printf '%s\n' $$ >"$root/owner"
 }
 
-# run_tests_in ENGINE COMMAND… runs the test program by way of COMMAND. Its output goes through a pipe: as a child of
-# test2json it would inherit ignored signals.
+# run_tests_in ENGINE COMMAND… builds the tests behind the tag e2e, wherever they lie, and runs them by way of COMMAND.
 run_tests_in() {
-	local engine=$1
+	local engine=$1 dirs
 	shift
-	compare_projects
-	go test -tags e2e -c -o "$root/e2e.test" ./e2e
-	step "end-to-end tests on engine $engine"
-	# shellcheck disable=SC2016 # the inner shell expands it
+	mapfile -t dirs < <(tagged | xargs -n 1 dirname | grep -vxF "$compared" | sort -u)
+	compared=compose # needs Compose but no engine: once is enough
+	go test -tags e2e -c -o "$root/tests/" "${dirs[@]/#/./}"
+	step "end-to-end tests on engine $engine: ${dirs[*]}"
+	export -f each_package tests_of
 	run_tests "end-to-end tests on engine $engine" --raw-command -- \
-		bash -o pipefail -c 'cd e2e && "$@" | go tool test2json -t -p "$0"' "e2e@$engine" \
-		"$@" "$root/e2e.test" -test.v=test2json -test.timeout "${TIMEOUT:-30m}" ${RUN:+-test.run "$RUN"} &
+		bash -c 'each_package "$@"' bash "$engine" "$root/tests" "${dirs[*]}" "$@" &
 	child=$!
 	wait "$child"
 	child=
 }
 
-# compare_projects holds the projects of compose/testdata to what docker compose itself sees; once, since no engine takes part.
-compare_projects() {
-	[ -z "$compared" ] || return 0
-	compared=1
-	step "compare projects with docker compose config"
-	DOCKER_CONFIG=$root/config run_tests "comparison with docker compose" -- -tags e2e -run "${RUN:-DockerCompose}" ./compose
+tagged() { git grep -lE --untracked '^//go:build (.*[^a-z0-9])?e2e' -- '*_test.go'; }
+
+# each_package ENGINE TESTS DIRS COMMAND… runs the test program of each package in the package's folder. The output
+# goes through a pipe: as a child of test2json the program would inherit ignored signals.
+each_package() {
+	local engine=$1 tests=$2 dir status=0 names
+	local -a dirs
+	read -ra dirs <<<"$3"
+	shift 3
+	set -o pipefail
+	for dir in "${dirs[@]}"; do
+		names=$(tests_of "$dir")
+		[ -n "$names" ] || continue
+		(cd "$dir" && "$@" "$tests/${dir##*/}.test" -test.v=test2json -test.timeout "${TIMEOUT:-30m}" -test.run "$names") |
+			go tool test2json -t -p "$dir@$engine" || status=1
+	done
+	return "$status"
+}
+
+# tests_of DIR prints an expression for the tests of the files behind the tag, and of RUN; the unit tests beside them ran before.
+tests_of() {
+	case ${RUN:-} in */*)
+		printf '%s\n' "$RUN"
+		return
+		;;
+	esac
+	grep -lE '^//go:build (.*[^a-z0-9])?e2e' "$1"/*_test.go | xargs sed -n 's/^func \(Test[A-Za-z0-9_]*\)(.*testing\.T).*/\1/p' |
+		grep -E -- "${RUN:-}" | paste -sd '|' | sed 's/..*/^(&)$/'
 }
 
 # finish stops what this run started and removes what it wrote; it may run twice.
