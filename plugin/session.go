@@ -48,6 +48,9 @@ func (a *app) openSession(ctx context.Context, overrides compose.Overrides) (*se
 		return nil, err
 	}
 	s.Sources = p.Sources(s.live(), p.Config)
+	for _, drift := range p.Drift(s.live()) {
+		s.warn("mounts", drift)
+	}
 	state, err := a.stateDir()
 	if err != nil {
 		return nil, err
@@ -79,7 +82,7 @@ func (s *session) lookAtEngine(ctx context.Context) error {
 		if host := c.Endpoint.Host; strings.HasPrefix(host, "tcp://") || strings.HasPrefix(host, "ssh://") {
 			s.Elsewhere = host
 		}
-		s.warn(withoutEngine(err))
+		s.warn("engine", withoutEngine(err))
 		return nil
 	}
 	s.Engine = c
@@ -98,9 +101,10 @@ func withoutEngine(err error) string {
 	return why + ": what runs cannot be seen, and where volumes lie is not known"
 }
 
-func (s *session) warn(text string) {
+// warn keeps a warning for the manifest and reports it.
+func (s *session) warn(step, text string) {
 	s.Warnings = append(s.Warnings, text)
-	s.app.sink().Report(progress.Event{Step: "engine", Object: s.Name, Status: progress.Warning, Text: text})
+	s.app.sink().Report(progress.Event{Step: step, Object: s.Name, Status: progress.Warning, Text: text})
 }
 
 // reachable tells whether an engine answers.
