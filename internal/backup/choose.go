@@ -127,7 +127,8 @@ func (p *Plan) measure(ctx context.Context) error {
 			s.Bytes += e.Size
 			return nil
 		}
-		if err := tree.Walk(ctx, s.Root, tree.WalkOptions{Skip: p.rules.Skip(s.Root)}, count); err != nil {
+		o := tree.WalkOptions{Skip: p.rules.Skip(s.Root), LazyXattrs: true, OnProblem: func(tree.Problem) {}} // the copy reports problems
+		if err := tree.Walk(ctx, s.Root, o, count); err != nil {
 			return fmt.Errorf("measure source %s: %w", s.Name, err)
 		}
 		if s.Entries <= 1 && s.Bytes == 0 {

@@ -113,7 +113,9 @@ func (c *copier) copy(ctx context.Context, src Source) error {
 	err := tree.Walk(ctx, src.Root, tree.WalkOptions{
 		Skip:      c.plan.rules.Skip(src.Root),
 		OnSkip:    c.skip,
-		OnProblem: func(p tree.Problem) { c.problem(p.Path, problemUnreadable, p.Err) },
+		OnProblem: func(p tree.Problem) { c.unread(p.Path, p.Err) },
+		// The attributes that count are those of the open file.
+		LazyXattrs: true,
 	}, c.add)
 	for _, rule := range sortedKeys(c.skipped) {
 		c.manifest.Exclusions = append(c.manifest.Exclusions, *c.skipped[rule])
@@ -133,7 +135,7 @@ func (c *copier) add(ctx context.Context, e *tree.Entry, open tree.Opener) error
 	var unreadable *archive.UnreadableError
 	switch {
 	case errors.As(err, &unreadable):
-		c.problem(e.Path, problemUnreadable, err)
+		c.unread(e.Path, err)
 		return nil
 	case err != nil:
 		return err
@@ -152,6 +154,15 @@ func (c *copier) name(path string) string {
 		return c.source.Prefix
 	}
 	return c.source.Prefix + "/" + path
+}
+
+// unread notes an entry that the archive lacks, unless it was gone before it could be read.
+func (c *copier) unread(path string, err error) {
+	if errors.Is(err, fs.ErrNotExist) {
+		c.problem(path, problemVanished, nil)
+		return
+	}
+	c.problem(path, problemUnreadable, err)
 }
 
 func (c *copier) problem(path, kind string, err error) {
