@@ -44,7 +44,7 @@ type scanner struct {
 
 // newScanner begins with the contents table that lies between two offsets.
 func newScanner(ctx context.Context, r io.ReaderAt, start, end int64) (*scanner, error) {
-	s := &scanner{ctx: ctx, limit: start, src: bufio.NewReaderSize(io.NewSectionReader(r, start, end-start), 256<<10)}
+	s := &scanner{ctx: ctx, limit: start, src: bufio.NewReaderSize(io.NewSectionReader(r, start, end-start), int(min(256<<10, max(4<<10, end-start))))}
 	if err := s.skipGzipHeader(); err != nil {
 		return nil, err
 	}

@@ -13,11 +13,10 @@ import (
 	"github.com/memsys/docker-memsys/internal/tree"
 )
 
-// little is a small archive with a group, big files of both sorts and a hole.
+// little is a small archive with a group and a big file of noise.
 func little(t testing.TB) []byte {
-	big := file("data/app/big.json", text(1, bigFile+5000))
 	raw := file("data/app/noise.npy", noise(2, bigFile+1))
-	all := []stored{dir("data/app"), big, raw}
+	all := []stored{dir("data/app"), raw}
 	for i := range 20 {
 		all = append(all, file("data/app/m"+string(rune('a'+i)), text(i, 300)))
 	}
