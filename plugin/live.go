@@ -1,7 +1,6 @@
 package plugin
 
 import (
-	"context"
 	"strconv"
 
 	"github.com/memsys/docker-memsys/compose"
@@ -25,9 +24,4 @@ func live(containers []engine.Container) []compose.Live {
 		all = append(all, l)
 	}
 	return all
-}
-
-// projectContainers are the containers of a project, whatever their state.
-func projectContainers(ctx context.Context, c connection, project string) ([]engine.Container, error) {
-	return c.Containers(ctx, engine.Filter{Project: project})
 }

@@ -17,6 +17,9 @@ import (
 	"github.com/memsys/docker-memsys/internal/quiesce"
 )
 
+// askingTime is how long a command waits for an engine to say what it is before it goes on without.
+const askingTime = 10 * time.Second
+
 // session is a project with the world around it, looked at once: the engine, its containers, the sources. A command that
 // changes something locks it first.
 type session struct {
@@ -68,10 +71,12 @@ func (a *app) stateDir() (string, error) {
 
 func (s *session) lookAtEngine(ctx context.Context) error {
 	c, err := s.app.engine()
-	if err == nil {
-		s.Info, err = c.Info(ctx)
+	if err != nil {
+		return err // a context that does not exist is no engine that is down
 	}
-	if err == nil {
+	soon, cancel := context.WithTimeout(ctx, askingTime)
+	defer cancel()
+	if s.Info, err = c.Info(soon); err == nil {
 		s.Containers, err = c.Containers(ctx, engine.Filter{})
 	}
 	if ctx.Err() != nil {

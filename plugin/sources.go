@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/docker/cli/cli/command/formatter"
 	cliflags "github.com/docker/cli/cli/flags"
@@ -15,13 +13,8 @@ import (
 
 	"github.com/memsys/docker-memsys/compose"
 	"github.com/memsys/docker-memsys/internal/display"
-	"github.com/memsys/docker-memsys/internal/engine"
-	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/tree"
 )
-
-// askingTime is how long sources waits for an engine before it goes on without.
-const askingTime = 3 * time.Second
 
 // sourcesOptions are the flags of sources.
 type sourcesOptions struct {
@@ -56,11 +49,11 @@ places of named ones.`,
 
 // sources prints the sources.
 func (a *app) sources(ctx context.Context, opts sourcesOptions) error {
-	p, err := a.loadProject(ctx, compose.Overrides{})
+	project, err := a.openSession(ctx, compose.Overrides{})
 	if err != nil {
 		return err
 	}
-	rows, err := a.sourceRows(ctx, p, opts)
+	rows, err := a.sourceRows(ctx, project, opts)
 	if err != nil {
 		return err
 	}
@@ -86,60 +79,26 @@ func (a *app) sources(ctx context.Context, opts sourcesOptions) error {
 	return nil
 }
 
-// sourceRows finds the sources, asks the engine where volumes lie, and measures them.
-func (a *app) sourceRows(ctx context.Context, p *project, opts sourcesOptions) ([]*sourceRow, error) {
-	seen, places := a.askEngine(ctx, p)
+// sourceRows finds the sources and measures those that this process reaches.
+func (a *app) sourceRows(ctx context.Context, s *session, opts sourcesOptions) ([]*sourceRow, error) {
 	rows := []*sourceRow{}
-	for _, s := range p.Sources(seen, p.Config) {
-		row := &sourceRow{source: s, path: s.Path, size: -1}
-		if s.Volume != nil && row.path == "" {
-			row.path = places(s.Volume.Name)
-		}
-		if row.path != "" && !opts.noSize && !opts.quiet {
-			row.size = measure(ctx, row.path)
-		}
-		if err := ctx.Err(); err != nil {
-			return nil, err
+	for _, src := range s.Sources {
+		row := &sourceRow{source: src, path: src.Path, size: -1}
+		place, err := s.locate(ctx, src)
+		switch {
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case err != nil:
+			row.unreachable = err.Error()
+		default:
+			row.path = place
+			if !opts.noSize && !opts.quiet {
+				row.size = measure(ctx, place)
+			}
 		}
 		rows = append(rows, row)
 	}
 	return rows, nil
-}
-
-// askEngine returns what the engine has mounted, and a function that tells where a volume lies on this machine. Without
-// an engine that answers soon both know nothing, and a warning says so.
-func (a *app) askEngine(ctx context.Context, p *project) ([]compose.Live, func(string) string) {
-	soon, cancel := context.WithTimeout(ctx, askingTime)
-	defer cancel()
-	c, err := a.engine()
-	var containers []engine.Container
-	if err == nil {
-		containers, err = projectContainers(soon, c, p.Name)
-	}
-	if err != nil {
-		a.sink().Report(progress.Event{
-			Step: "ask engine", Status: progress.Warning,
-			Text: unreachable(err) + "; anonymous volumes and the places of named ones are not known",
-		})
-		return nil, func(string) string { return "" }
-	}
-	info, err := c.Info(soon)
-	return live(containers), func(volume string) string {
-		if err != nil || !info.Local {
-			return ""
-		}
-		v, _ := c.Volume(ctx, volume)
-		return v.Mountpoint
-	}
-}
-
-// unreachable says shortly that no engine answers, or what else is wrong.
-func unreachable(err error) string {
-	var none *engine.UnreachableError
-	if errors.As(err, &none) {
-		return "engine at " + none.Endpoint + " does not answer"
-	}
-	return err.Error()
 }
 
 // measure is the number of bytes of the files below path, each counted once; -1 where it cannot be read.
@@ -163,7 +122,12 @@ type sourceRow struct {
 	source compose.Source
 	path   string
 	size   int64
+	// unreachable says why this process cannot read the source; empty where it can.
+	unreachable string
 }
+
+// why says what keeps the source out of a backup; empty where nothing does.
+func (r *sourceRow) why() string { return cmp.Or(r.source.Excluded, r.unreachable) }
 
 // newSourceRow is the row of the headers.
 func newSourceRow() *sourceRow {
@@ -199,8 +163,8 @@ func (r *sourceRow) Size() string {
 
 // InBackup is yes, or no and why.
 func (r *sourceRow) InBackup() string {
-	if r.source.Excluded != "" {
-		return "no: " + display.Clean(r.source.Excluded)
+	if why := r.why(); why != "" {
+		return "no: " + display.Clean(why)
 	}
 	return "yes"
 }
@@ -233,7 +197,7 @@ type mountObject struct {
 func (r *sourceRow) object() sourceObject {
 	object := sourceObject{
 		Name: r.source.Name, Kind: string(r.source.Kind), Path: r.path, Services: services(r.source), Mounts: []mountObject{},
-		InBackup: r.source.Excluded == "", Why: r.source.Excluded,
+		InBackup: r.why() == "", Why: r.why(),
 	}
 	if r.source.Volume != nil {
 		object.Volume = r.source.Volume.Name
