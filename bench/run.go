@@ -131,7 +131,6 @@ func measureStore(ctx context.Context, o runOptions, scale float64, c contest.Co
 	if err != nil {
 		return s, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(c.Place.Store)) }()
 	var parts []gen.Part
 	if err := json.Unmarshal(made.Output, &parts); err != nil {
 		return s, fmt.Errorf("read what gen made: %w", err)

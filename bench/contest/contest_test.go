@@ -26,6 +26,12 @@ func TestToolsBackUpAndRestoreTheSameFiles(t *testing.T) {
 	for _, path := range left {
 		assert.Equal(t, filepath.Dir(path), c.Place.Store, "left over: %s", path)
 	}
+	left, err = filepath.Glob(filepath.Join(c.Place.Store, "used", "*"))
+	assert.NilError(t, err)
+	assert.Equal(t, len(left), 2*c.Rounds, "restored files are set aside until the end")
+	size, err := treeSize(filepath.Join(c.Place.Store, "used"))
+	assert.NilError(t, err)
+	assert.Equal(t, size, int64(0))
 }
 
 func TestRestoreThatLosesFilesIsRefused(t *testing.T) {

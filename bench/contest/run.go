@@ -133,7 +133,32 @@ func (c Contest) round(ctx context.Context, t Tool, round int) (runs []Run, err 
 	if err != nil {
 		return runs, err
 	}
-	return append(runs, run), c.checkRestored(t)
+	if err := c.checkRestored(t); err != nil {
+		return append(runs, run), err
+	}
+	return append(runs, run), c.setAside(t, round)
+}
+
+// setAside empties the restored files and moves them away. They are not removed before all is measured: ext4 takes no inode
+// again that was freed in the last minutes, and searches past thousands of them for every file that the next tool makes.
+func (c Contest) setAside(t Tool, round int) error {
+	err := filepath.WalkDir(t.Restored, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		return os.Truncate(path, 0)
+	})
+	if err != nil {
+		return fmt.Errorf("empty restored files: %w", err)
+	}
+	used := filepath.Join(c.Place.Store, "used")
+	if err := os.MkdirAll(used, 0o755); err != nil {
+		return fmt.Errorf("make folder: %w", err)
+	}
+	if err := os.Rename(t.Restored, filepath.Join(used, fmt.Sprintf("%s-%d", filepath.Base(t.Restored), round))); err != nil {
+		return fmt.Errorf("move restored files: %w", err)
+	}
+	return nil
 }
 
 func (c Contest) measure(ctx context.Context, t Tool, action string, round int, steps []measure.Step) (Run, error) {

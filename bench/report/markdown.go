@@ -42,7 +42,7 @@ Machine: %d cores (%s), %d GiB of memory, %s, %s.
 The stores are made by `+"`bench gen`"+` from a seed: JSON memory files, float32 embeddings that nothing compresses, a real SQLite
 database, an HNSW index, an inverted index, and logs and temporary files. All tools back up the same files: what docker memsys leaves out by
 default, the others are told to leave out. The files are in the cache. In every round each tool backs up and restores once; each round
-starts with another tool; before each run everything is on the disk, and each run ends only when its files are on the disk too
+starts with another tool. Restored files are removed only at the end, since a file system is slow to use freed inodes again. Before each run everything is on the disk, and each run ends only when its files are on the disk too
 (docker memsys sees to that itself, after the others and after every restore comes `+"`sync -f`"+`).
 
 `+"`docker-memsys`"+` is the whole command as a user runs it: it writes the archive, reads it back, compares it, and makes its sums. Its write
