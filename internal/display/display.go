@@ -108,7 +108,7 @@ func newRenderer(opts Options) renderer {
 	case Quiet:
 		return &lines{format: plainLine, only: progress.Failed}
 	}
-	return &lines{format: plainLine, every: 5 * time.Second}
+	return &lines{format: plainLine, every: 5 * time.Second, patient: true}
 }
 
 // Report takes an event.

@@ -48,11 +48,20 @@ func TestPlainThinsOutCountingButKeepsEverythingElse(t *testing.T) {
 		progress.Event{Step: "read", Object: "a.json", Status: progress.Warning, Text: "changed while it was read"},
 		progress.Event{Step: "write", Object: "data", Status: progress.Done, Done: 400_000_000, Unit: progress.Bytes},
 		progress.Event{Step: "pause", Object: "app", Status: progress.Done})
-	assert.Equal(t, got, `write data: 100MB of 400MB (25%)
-warning: read a.json: changed while it was read
+	assert.Equal(t, got, `warning: read a.json: changed while it was read
 write data: 400MB
 pause app: done
 `)
+}
+
+func TestPlainCountsAStepThatLasts(t *testing.T) {
+	events := make([]progress.Event, 12)
+	for i := range events {
+		events[i] = counting(int64(i+1) * 10_000_000)
+	}
+	got := feed(newRenderer(Options{Mode: Plain}), events...)
+	assert.Assert(t, strings.HasPrefix(got, "write data: "), got)
+	assert.Assert(t, strings.Count(got, "\n") < len(events), got)
 }
 
 func TestJSONIsOneObjectALine(t *testing.T) {

@@ -18,6 +18,8 @@ type lines struct {
 	format func(progress.Event) string
 	// every is the shortest time between two lines that only count, for each step and object.
 	every time.Duration
+	// patient keeps the first count of a step back too: one that is over soon is not counted at all.
+	patient bool
 	// only is the one status that is shown; empty for all.
 	only    progress.Status
 	counted map[key]time.Time
@@ -38,15 +40,15 @@ func (l *lines) thinned(e progress.Event, now time.Time) bool {
 	if e.Status != progress.Working || e.Text != "" {
 		return false
 	}
-	last, seen := l.counted[k]
-	if seen && now.Sub(last) < l.every {
-		return true
-	}
 	if l.counted == nil {
 		l.counted = map[key]time.Time{}
 	}
-	l.counted[k] = now
-	return false
+	last, seen := l.counted[k]
+	if !seen || now.Sub(last) >= l.every {
+		l.counted[k] = now
+		return !seen && l.patient && e.Unit != ""
+	}
+	return true
 }
 
 func (l *lines) frame(time.Time) string {
