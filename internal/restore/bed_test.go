@@ -32,6 +32,8 @@ type bed struct {
 	engine  *enginetest.Engine
 	saved   Saved
 	saves   int
+	// backupsIn is the backups directory where it is not beside the sources.
+	backupsIn string
 }
 
 func now() time.Time { return time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC) }
@@ -207,11 +209,7 @@ func (b *bed) locate(ctx context.Context, s compose.Source) (string, error) {
 
 func open(t *testing.T, path string) (*os.File, *archive.Reader) {
 	t.Helper()
-	f, err := os.Open(path)
-	assert.NilError(t, err)
-	info, err := f.Stat()
-	assert.NilError(t, err)
-	r, err := archive.Open(f, info.Size())
+	f, r, err := openFile(path)
 	assert.NilError(t, err)
 	return f, r
 }
@@ -306,4 +304,33 @@ func copyTo(out tree.Content, r tree.Reader, size int64) error {
 		}
 	}
 	return nil
+}
+
+func (b *bed) stateDir() string { return b.state }
+
+// byPath locates sources that have a path.
+func byPath(_ context.Context, s compose.Source) (string, error) { return s.Path, nil }
+
+// safe stands for a safety backup that is made.
+func safe(context.Context) (Saved, error) { return Saved{Name: "safety", Complete: true}, nil }
+
+func contextFor(d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), d)
+}
+
+func listAll(e quiesce.Engine) func(context.Context) ([]engine.Container, error) {
+	return func(ctx context.Context) ([]engine.Container, error) { return e.Containers(ctx, engine.Filter{}) }
+}
+
+func openFile(path string) (*os.File, *archive.Reader, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := archive.Open(f, info.Size())
+	return f, r, err
 }

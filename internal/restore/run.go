@@ -229,8 +229,11 @@ func (x *execution) finish(ctx context.Context) error {
 	if cleaned != nil {
 		return &StuckError{Err: cleaned, Where: []string{"the restored data is in place and the services run", "former entries are left in the staging folders"}}
 	}
+	if err := x.Journal.Step(stepDone, nil); err != nil {
+		return &StuckError{Err: err, Where: []string{"the restored data is in place and the services run", "the next command closes the record"}}
+	}
 	x.tell()
-	return x.Journal.Step(stepDone, nil)
+	return nil
 }
 
 func (x *execution) release(ctx context.Context) error {

@@ -1,0 +1,209 @@
+//go:build unix
+
+package restore
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"gotest.tools/v3/assert"
+
+	"github.com/memsys/docker-memsys/compose"
+	"github.com/memsys/docker-memsys/internal/archive"
+	"github.com/memsys/docker-memsys/internal/engine"
+	"github.com/memsys/docker-memsys/internal/engine/enginetest"
+	"github.com/memsys/docker-memsys/internal/journal"
+	"github.com/memsys/docker-memsys/internal/progress"
+	"github.com/memsys/docker-memsys/internal/quiesce"
+)
+
+// childEnv carries a victim's orders.
+const childEnv = "MEMSYS_TEST_RESTORE_VICTIM"
+
+// victim is what the process that is to be killed has to do.
+type victim struct {
+	Backup   Backup
+	Project  archive.Project
+	Sources  []compose.Source
+	Backups  string
+	State    string // the journal's folder
+	Endpoint string // of the engine
+	// Die is the event at which it kills itself, 0 for none. Events are records, before and after each, and moves.
+	Die int
+}
+
+// TestMain is the victim where it is asked to be one.
+func TestMain(m *testing.M) {
+	orders := os.Getenv(childEnv)
+	if orders == "" {
+		os.Exit(m.Run())
+	}
+	if err := beVictim(orders); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// deadly counts events and kills the process at one of them.
+type deadly struct {
+	Journal
+	n, die int
+}
+
+func (d *deadly) event() error {
+	if d.n++; d.n == d.die {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {}
+	}
+	return nil
+}
+
+func (d *deadly) Step(name string, data any) error {
+	_ = d.event()
+	err := d.Journal.Step(name, data)
+	_ = d.event()
+	return err
+}
+
+func beVictim(orders string) error {
+	var v victim
+	if err := json.Unmarshal([]byte(orders), &v); err != nil {
+		return err
+	}
+	client, err := engine.Dial(engine.Endpoint{Host: v.Endpoint})
+	if err != nil {
+		return err
+	}
+	s, err := journal.Open(v.State, "notes")
+	if err != nil {
+		return err
+	}
+	j, err := s.Journal(time.Now)
+	if err != nil {
+		return err
+	}
+	if err := j.Begin("restore", nil); err != nil {
+		return err
+	}
+	d := &deadly{Journal: j, die: v.Die}
+	if err := restoreWith(v, client, d); err != nil {
+		return err
+	}
+	fmt.Println(d.n)
+	return j.End("done")
+}
+
+func (e *eventful) orders(t *testing.T, endpoint string, die int) string {
+	t.Helper()
+	req := e.request(t, e.path)
+	data, err := json.Marshal(victim{
+		Backup: req.Backup, Project: req.Project, Sources: req.Sources, Backups: req.Backups, State: e.bed.stateDir(), Endpoint: endpoint, Die: die,
+	})
+	assert.NilError(t, err)
+	return string(data)
+}
+
+// kill runs a victim; after is when it is killed from outside, 0 for never. It returns what it printed.
+func kill(t *testing.T, orders string, after time.Duration) string {
+	t.Helper()
+	cmd := exec.Command(os.Args[0]) //nolint:gosec // this test itself
+	cmd.Env = append(os.Environ(), childEnv+"="+orders)
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	assert.NilError(t, cmd.Start())
+	if after > 0 {
+		timer := time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
+		defer timer.Stop()
+	}
+	err := cmd.Wait()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() < 0 {
+		return ""
+	}
+	assert.NilError(t, err, out.String())
+	return strings.TrimSpace(out.String())
+}
+
+// survive checks what the next command makes of a restore that was killed.
+func (e *eventful) survive(t *testing.T, what string) string {
+	t.Helper()
+	e.recover(t)
+	state := e.state()
+	assert.Assert(t, state == "old" || state == "new", "%s: %s", what, state)
+	e.checkServices(t)
+	return state
+}
+
+func TestKilledAtEveryStep(t *testing.T) {
+	states := map[string]int{}
+	for n := 1; ; n++ {
+		e := newEventful(t)
+		if out := kill(t, e.orders(t, enginetest.Serve(t, e.engine), n), 0); out != "" {
+			count, err := strconv.Atoi(out)
+			assert.NilError(t, err)
+			assert.Assert(t, count < n && n > 20, "%d events, at %d", count, n)
+			break
+		}
+		states[e.survive(t, fmt.Sprintf("killed at event %d", n))]++
+	}
+	assert.Assert(t, states["old"] > 0 && states["new"] > 0, "%v", states)
+}
+
+// A restore is killed at random moments; MEMSYS_TEST_KILLS says how often, 5 times without it.
+func TestKilledAtRandomMoments(t *testing.T) {
+	kills := 5
+	if n, err := strconv.Atoi(os.Getenv("MEMSYS_TEST_KILLS")); err == nil {
+		kills = n
+	}
+	calm := newEventful(t)
+	start := time.Now()
+	kill(t, calm.orders(t, enginetest.Serve(t, calm.engine), 0), 0)
+	whole := time.Since(start)
+	states := map[string]int{}
+	for i := range kills {
+		e := newEventful(t)
+		after := time.Duration(rand.Int64N(int64(whole)))
+		kill(t, e.orders(t, enginetest.Serve(t, e.engine), 0), after)
+		states[e.survive(t, fmt.Sprintf("kill %d after %s", i, after))]++
+	}
+	t.Logf("%d kills in the first %s: %v", kills, whole, states)
+}
+
+// restoreWith is what the victim does.
+func restoreWith(v victim, client *engine.Client, d *deadly) error {
+	f, r, err := openFile(v.Backup.Path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	ctx, cancel := contextFor(time.Minute)
+	defer cancel()
+	containers, err := client.Containers(ctx, engine.Filter{})
+	if err != nil {
+		return err
+	}
+	req := Request{
+		Backup: v.Backup, Project: v.Project, Sources: v.Sources, Containers: containers, Volumes: client, Local: true, Locate: byPath,
+		Backups: v.Backups, Safety: true, ID: "victim", Free: FreeSpace,
+	}
+	p, err := Prepare(ctx, r, req)
+	if err != nil {
+		return err
+	}
+	run := &Runner{
+		Clock: time.Now, Journal: d, Progress: progress.Discard, Volumes: client, Containers: listAll(client),
+		Quiescer: &quiesce.Quiescer{Engine: client, Journal: d, Guard: quiesce.Unguarded{}, Now: time.Now, Sink: progress.Discard},
+		Safety:   safe, onMove: d.event,
+	}
+	_, err = run.Run(ctx, p)
+	return err
+}
