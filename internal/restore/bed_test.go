@@ -334,3 +334,11 @@ func openFile(path string) (*os.File, *archive.Reader, error) {
 	r, err := archive.Open(f, info.Size())
 	return f, r, err
 }
+
+// byPathOnly locates no volumes, as without an engine.
+func byPathOnly(_ context.Context, s compose.Source) (string, error) {
+	if s.Path == "" {
+		return "", errors.New("only the engine knows")
+	}
+	return s.Path, nil
+}

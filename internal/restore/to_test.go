@@ -18,7 +18,10 @@ func (b *bed) to(t *testing.T, path, dir string, change ...func(*Request)) (*Res
 	for _, c := range change {
 		c(&req)
 	}
-	f, r := open(t, path)
+	f, r, err := openFile(path)
+	if err != nil {
+		return nil, err
+	}
 	defer f.Close()
 	p, err := PrepareTo(t.Context(), r, req)
 	if err != nil {
