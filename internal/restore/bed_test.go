@@ -46,7 +46,13 @@ func newBed(t *testing.T) *bed {
 	return b
 }
 
-func (b *bed) backups() string { return filepath.Join(b.dir, "backups") }
+func (b *bed) backups() string {
+	if b.backupsIn != "" {
+		return b.backupsIn
+	}
+	return filepath.Join(b.dir, "backups")
+}
+
 func (b *bed) path(parts ...string) string {
 	return filepath.Join(append([]string{b.dir}, parts...)...)
 }

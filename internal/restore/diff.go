@@ -38,11 +38,21 @@ func (p *Plan) compareTarget(ctx context.Context, t *Target) error {
 		return err
 	}
 	t.Changes.take(found, t.view)
+	kepts := setOf(t.Changes.Kept)
+	t.Changes.Removed = slices.DeleteFunc(t.Changes.Removed, func(path string) bool { return holdsAny(path, kepts) })
 	t.Changes.Same = t.Entries - int64(len(t.Changes.Added)+len(t.Changes.Changed)+len(t.Changes.Attributes))
 	if len(keep.clashes) > 0 {
 		t.Aside = fmt.Sprintf("%d entries that backups leave out now are replaced, %s among them", len(keep.clashes), keep.clashes[0])
 	}
 	return nil
+}
+
+func setOf(paths []string) map[string]bool {
+	set := map[string]bool{}
+	for _, path := range paths {
+		set[path] = true
+	}
+	return set
 }
 
 // allNew fills the changes of a target that does not exist.

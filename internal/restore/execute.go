@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/memsys/docker-memsys/internal/archive"
@@ -326,16 +327,28 @@ func (x *execution) compareWith(ctx context.Context, w *work, root string) error
 	return nil
 }
 
-// excused tells whether a difference is as it should be: folders that only lead to what is restored keep their attributes, those of the
-// project's own files have no entry, and what the writer could not set was told already.
+// excused tells whether a difference is as it should be: folders that only lead to what is restored keep their attributes, folders that
+// only hold what is kept stay, those of the project's own files have no entry, and what the writer could not set was told already.
 func (w *work) excused(d tree.Difference) bool {
 	switch {
 	case w.target.view.parents[d.Path] && d.Field != "missing" && d.Field != "kind":
+		return true
+	case d.Field == "extra" && d.Got == string(tree.Dir) && holdsAny(d.Path, w.kept):
 		return true
 	case w.target.Kind == projectPrefix && d.Field == "extra" && d.Got == string(tree.Dir):
 		return true
 	}
 	return !essential(d.Field) && w.problems[d.Path] != nil
+}
+
+// holdsAny tells whether one of the paths lies below a folder.
+func holdsAny(dir string, paths map[string]bool) bool {
+	for path := range paths {
+		if strings.HasPrefix(path, dir+"/") {
+			return true
+		}
+	}
+	return false
 }
 
 // essential tells whether a difference is one of content, which no file system excuses.
