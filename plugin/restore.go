@@ -144,7 +144,12 @@ func (a *app) backupToRestore(ctx context.Context, dir *store.Dir, args []string
 			return b, err
 		}
 	}
-	if b.Former {
+	switch {
+	case b.Former && b.State == store.Damaged:
+		return b, &outcome{
+			code: exitDamaged, message: fmt.Sprintf("%s is damaged: %s; nothing was changed", b.Name, b.Why), hint: "docker memsys verify " + b.Path,
+		}
+	case b.Former:
 		return b, &outcome{
 			code: exitFailed, message: b.Name + " was made by the former script; nothing was changed",
 			hint: "stop the services, then: tar xzpf " + b.Path + " -C FOLDER",

@@ -41,6 +41,9 @@ need_packages() {
 	apt_get install --yes --no-install-recommends "${missing[@]}"
 }
 
+# need_readers installs the other programs that tests read archives with.
+need_readers() { { command -v bsdtar && command -v python3; } >/dev/null || need_packages libarchive-tools python3; }
+
 apt_get() {
 	local log
 	log=$(mktemp)

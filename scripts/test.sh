@@ -5,7 +5,10 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 race=-race
-if may_set_up; then need_packages gcc libc6-dev busybox-static; fi # for the race detector; a second shell for install.sh
+if may_set_up; then
+	need_packages gcc libc6-dev busybox-static # for the race detector; a second shell for install.sh
+	need_readers
+fi
 if ! command -v gcc >/dev/null; then
 	left_out "the race detector: there is no C compiler"
 	race=

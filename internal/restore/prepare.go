@@ -2,7 +2,9 @@ package restore
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -74,7 +76,7 @@ func (p *Plan) look(ctx context.Context) error {
 			return fmt.Errorf("look at source %s: %w", t.Name, err)
 		}
 		if t.view, err = newView(t.Prefix, archiveEntries(ctx, p.reader), choice, blocked); err != nil {
-			return fmt.Errorf("read contents of %s: %w", p.Backup.Name, err)
+			return p.unreadable(ctx, err)
 		}
 		t.Entries, t.Bytes = t.view.Entries, t.view.Bytes
 		if d := t.view.devices; len(d) > 0 && !p.req.Devices {
@@ -89,6 +91,14 @@ func (p *Plan) look(ctx context.Context) error {
 		p.Targets = slices.DeleteFunc(p.Targets, func(t *Target) bool { return t.Entries == 0 })
 	}
 	return nil
+}
+
+// unreadable tells a contents table that cannot be right from a disk that cannot be read.
+func (p *Plan) unreadable(ctx context.Context, err error) error {
+	if ctx.Err() != nil || errors.As(err, new(*fs.PathError)) {
+		return fmt.Errorf("read contents of %s: %w", p.Backup.Name, err)
+	}
+	return &DamagedError{Backup: p.Backup.Name, Damage: []archive.Damage{{Reason: err.Error()}}}
 }
 
 // choice is the function that tells which entries the user's patterns choose; nil without patterns.

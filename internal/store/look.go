@@ -38,7 +38,10 @@ func describe(b *Backup, rec Record) (complete bool, err error) {
 		return s.Complete, nil
 	}
 	m, err := ReadManifest(b.Path)
-	if errors.Is(err, archive.ErrNotOurs) {
+	switch ours := rec.Summary != nil; {
+	case errors.Is(err, archive.ErrNotOurs) && ours:
+		return false, errors.New(endMissing)
+	case errors.Is(err, archive.ErrNotOurs):
 		b.Former = true
 		return true, nil
 	}
@@ -49,6 +52,9 @@ func describe(b *Backup, rec Record) (complete bool, err error) {
 	s.apply(b)
 	return s.Complete, nil
 }
+
+// endMissing is why an archive that was ours has no footer.
+const endMissing = "its end is missing: cut short or overwritten"
 
 // judge sets the state of b, mildest first.
 func (d *Dir) judge(b *Backup, rec Record, complete bool) error {
@@ -64,7 +70,7 @@ func (d *Dir) judge(b *Backup, rec Record, complete bool) error {
 		b.State, b.Why = Unverified, "no checksum file beside it: docker memsys verify "+b.Name
 	}
 	if b.Former && marked && rec.FormerSize == 0 {
-		b.State, b.Why = Damaged, "its end is missing: cut short or overwritten"
+		b.State, b.Why = Damaged, endMissing
 	}
 	if was := knownSize(rec); was != 0 && was != b.Size {
 		b.State, b.Why = Damaged, fmt.Sprintf("size is %d bytes, was %d", b.Size, was)

@@ -250,3 +250,17 @@ func TestSumsAreThoseOfTheTools(t *testing.T) {
 	assert.NilError(t, err)
 	assert.Equal(t, info.Mode().Perm(), os.FileMode(0o600))
 }
+
+// TestAnArchiveOfOursThatWasCutIsNoFormerOne: its record tells that it had a manifest.
+func TestAnArchiveOfOursThatWasCutIsNoFormerOne(t *testing.T) {
+	d := newDir(t)
+	b := add(t, d, start, nil)
+	for _, size := range []int64{b.Size - 1, b.Size / 2, 1, 0} {
+		assert.NilError(t, os.Truncate(b.Path, size))
+		cut, err := d.Find(t.Context(), b.Name)
+		assert.NilError(t, err)
+		assert.Equal(t, cut.State, Damaged)
+		assert.Assert(t, !cut.Former)
+		assert.ErrorContains(t, errors.New(cut.Why), "cut short")
+	}
+}
