@@ -33,6 +33,7 @@ func (a *app) loadProject(ctx context.Context, overrides compose.Overrides) (*pr
 	for _, warning := range p.Warnings {
 		a.sink().Report(progress.Event{Step: "load", Object: p.Name, Status: progress.Warning, Text: warning})
 	}
+	a.noticeInterrupted(p)
 	return p, nil
 }
 

@@ -6,12 +6,116 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
+	"github.com/memsys/docker-memsys/compose"
 	"github.com/memsys/docker-memsys/internal/backup"
+	"github.com/memsys/docker-memsys/internal/engine"
 	"github.com/memsys/docker-memsys/internal/journal"
 	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/quiesce"
 	"github.com/memsys/docker-memsys/internal/restore"
 )
+
+// recoverOptions are the flags of recover.
+type recoverOptions struct {
+	lockOptions
+	plan bool
+}
+
+func (a *app) recoverCommand() *cobra.Command {
+	var opts recoverOptions
+	cmd := &cobra.Command{
+		Use:   "recover [OPTIONS]",
+		Short: "Put in order what an interrupted run left",
+		Long: `Finish or revert what a run of this project left when it was killed or the machine
+went down: data between two states comes to its old or its new state, unfinished
+archives are removed, services that ran are started again. Every command that changes
+something does the same first.`,
+		Example:           examples("docker memsys recover --plan", "docker memsys recover"),
+		Args:              noArgs,
+		GroupID:           groupData,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return a.recover(cmd.Context(), opts) },
+	}
+	cmd.Flags().BoolVar(&opts.plan, "plan", false, "Show what would be done and change nothing")
+	lockFlags(cmd, &opts.lockOptions)
+	return cmd
+}
+
+func (a *app) recover(ctx context.Context, opts recoverOptions) error {
+	s, err := a.openSession(ctx, compose.Overrides{})
+	if err != nil {
+		return err
+	}
+	state, err := a.stateDir()
+	if err != nil {
+		return err
+	}
+	pending, err := s.interrupted(state)
+	if err != nil {
+		return err
+	}
+	if pending == nil {
+		return a.printf("nothing was interrupted\n")
+	}
+	if opts.plan {
+		return a.printRecovery(pending)
+	}
+	if ctx, err = s.begin(ctx, "recover", opts.lockOptions, nil); err != nil {
+		return err
+	}
+	if err := s.end(ctx, nil); err != nil {
+		return err
+	}
+	return a.printf("%s: everything is in order again\n", interruptedText(pending))
+}
+
+// interrupted is the operation of this project that has begun and that nobody carries on; nil if there is none.
+func (p *project) interrupted(state string) (*journal.Interrupted, error) {
+	view := journal.View(state, p.identity())
+	pending, err := view.Pending()
+	if err != nil || pending == nil {
+		return nil, err
+	}
+	holder, err := view.Holder()
+	if err != nil || holder != nil {
+		return nil, err // it is under way
+	}
+	return pending, nil
+}
+
+// noticeInterrupted says, for commands that do not put it in order themselves, that something was interrupted.
+func (a *app) noticeInterrupted(p *project) {
+	state, err := a.stateDir()
+	if err != nil {
+		return // the command that needs the folder says so
+	}
+	if pending, err := p.interrupted(state); err == nil && pending != nil {
+		a.sink().Report(progress.Event{Step: "recover", Object: p.Name, Status: progress.Warning,
+			Text: interruptedText(pending) + ": the next command that changes something puts it in order, or docker memsys recover"})
+	}
+}
+
+// printRecovery says what recover would do.
+func (a *app) printRecovery(pending *journal.Interrupted) error {
+	lines := []string{interruptedText(pending)}
+	rec, err := restore.PlanRecovery(pending.Steps)
+	if err != nil {
+		return err
+	}
+	if rec != nil {
+		lines = append(lines, rec.String())
+	}
+	items, err := quiesce.Pending(pending.Steps)
+	if err != nil {
+		return err
+	}
+	for _, it := range items {
+		lines = append(lines, "service "+it.Label()+" goes on as it did")
+	}
+	return writeClean(a.out, strings.Join(lines, "\n")+"\n")
+}
 
 // recover finishes or reverts what an interrupted run of this project left, and says so. The lock is held.
 func (s *session) recover(ctx context.Context) error {
@@ -22,6 +126,11 @@ func (s *session) recover(ctx context.Context) error {
 	s.app.sink().Report(progress.Event{Step: "recover", Object: s.Name, Status: progress.Working, Text: interruptedText(pending)})
 	if err := s.resolve(ctx, pending); err != nil {
 		return fmt.Errorf("recover from the interrupted %s: %w", pending.Op, err)
+	}
+	if s.reachable() { // what runs is not what ran when the session looked
+		if s.Containers, err = s.Engine.Containers(ctx, engine.Filter{}); err != nil {
+			return err
+		}
 	}
 	return s.journal.End("recovered")
 }

@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -13,9 +14,13 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
+
+	"github.com/memsys/docker-memsys/internal/journal"
+	"github.com/memsys/docker-memsys/internal/tree"
 )
 
 // TestMain lets this test's executable be the plugin: scripts start it as docker-memsys.
@@ -38,6 +43,7 @@ func TestScripts(t *testing.T) {
 			"flip":  flip,
 
 			"flipnewest": flipNewest,
+			"interrupt":  interrupt,
 			"plain":      plain,
 		},
 	})
@@ -74,6 +80,7 @@ func setUpScript(env *testscript.Env) error {
 	env.Setenv("DOCKER_HOST", "unix://"+socket)
 	env.Setenv("DOCKER_CONFIG", filepath.Join(env.WorkDir, ".docker"))
 	env.Setenv("HOME", env.WorkDir)
+	env.Setenv(journal.DirVariable, filepath.Join(dir, "state"))
 	env.Setenv("TZ", "UTC")
 	return nil
 }
@@ -150,6 +157,33 @@ func plain(ts *testscript.TestScript, _ bool, _ []string) {
 	}
 	commands = strings.NewReplacer("BACKUP", filepath.Base(archives[0]), "/tmp/restored", ts.Getenv("WORK")+"/restored").Replace(commands)
 	ts.Check(ts.Exec("sh", "-euc", commands))
+}
+
+// interrupt leaves a folder and the journal as a restore leaves them that dies between two moves.
+func interrupt(ts *testscript.TestScript, _ bool, args []string) {
+	root := ts.MkAbs(args[0])
+	staging := filepath.Join(root, ".memsys-dead")
+	ts.Check(os.MkdirAll(filepath.Join(staging, "old"), 0o700))
+	ts.Check(os.MkdirAll(filepath.Join(staging, "new"), 0o700))
+	swap := &tree.Swap{
+		Root: tree.RawPath(root), Staging: tree.RawPath(staging),
+		Moves: []tree.Move{{Path: "a.json", Old: true}, {Path: "new.json", New: true}, {Path: "z.json", New: true}},
+	}
+	ts.Check(os.Rename(filepath.Join(root, "a.json"), filepath.Join(staging, "old", "a.json")))
+	ts.Check(os.WriteFile(filepath.Join(root, "new.json"), nil, 0o600))
+	ts.Check(os.WriteFile(filepath.Join(staging, "new", "z.json"), nil, 0o600))
+	moves, err := json.Marshal(swap)
+	ts.Check(err)
+	ts.Check(os.WriteFile(filepath.Join(staging, "swap.json"), moves, 0o600))
+
+	state, err := journal.Open(ts.Getenv(journal.DirVariable), "notes in "+ts.MkAbs("."))
+	ts.Check(err)
+	j, err := state.Journal(time.Now)
+	ts.Check(err)
+	ts.Check(j.Begin("restore", nil))
+	swap.Moves = nil
+	ts.Check(j.Step("restore.swap", swap))
+	ts.Check(j.Close())
 }
 
 // holdMain is a command line with one command that holds something until it is told to let go.

@@ -63,7 +63,7 @@ func (a *app) openSession(ctx context.Context, overrides compose.Overrides) (*se
 }
 
 // identity names the project on this machine: two checkouts of one name are two projects.
-func (s *session) identity() string { return s.Name + " in " + s.WorkingDir }
+func (p *project) identity() string { return p.Name + " in " + p.WorkingDir }
 
 func (a *app) stateDir() (string, error) {
 	return journal.StateDir(a.env, a.world.UID, a.env("HOME"))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"testing"
 
 	"gotest.tools/v3/assert"
@@ -208,11 +209,11 @@ func TestEveryFailingMovePutsEverythingBack(t *testing.T) {
 
 func TestEveryFailingCallOfTheEnginePutsEverythingBack(t *testing.T) {
 	for _, after := range []bool{false, true} {
-		for n := 1; ; n++ {
+		for n := int64(1); ; n++ {
 			e := newEventful(t)
-			calls := 0
+			var calls atomic.Int64
 			hook := func(enginetest.Call) error {
-				if calls++; calls == n {
+				if calls.Add(1) == n {
 					return errPlanted
 				}
 				return nil
@@ -226,7 +227,7 @@ func TestEveryFailingCallOfTheEnginePutsEverythingBack(t *testing.T) {
 			})
 			e.engine.Before(nil)
 			e.engine.After(nil)
-			if calls < n {
+			if calls.Load() < n {
 				assert.NilError(t, err)
 				assert.Assert(t, n > 5, "too few calls: %d", n)
 				break
