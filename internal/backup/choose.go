@@ -125,6 +125,7 @@ func (p *Plan) measure(ctx context.Context) error {
 		count := func(_ context.Context, e *tree.Entry, _ tree.Opener) error {
 			s.Entries++
 			s.Bytes += e.Size
+			p.allocated += e.Allocated
 			return nil
 		}
 		o := tree.WalkOptions{Skip: p.rules.Skip(s.Root), LazyXattrs: true, OnProblem: func(tree.Problem) {}} // the copy reports problems
@@ -175,10 +176,10 @@ func (p *Plan) room() error {
 	if err != nil {
 		return fmt.Errorf("free space of the backups directory: %w", err)
 	}
-	p.Free, p.Expected = free, p.Bytes+p.Entries*512
+	p.Free, p.Expected = free, p.allocated+p.Entries*512
 	least := p.Expected / 4
 	if b := p.Previous; b != nil && b.Bytes > 0 {
-		p.Expected = int64(float64(p.Bytes) * float64(b.Size) / float64(b.Bytes))
+		p.Expected = min(p.Expected, int64(float64(p.Bytes)*float64(b.Size)/float64(b.Bytes)))
 		least = p.Expected
 	}
 	if least > free {

@@ -55,8 +55,9 @@ type Plan struct {
 	Free     int64
 	Warnings []string
 
-	req   Request
-	rules *tree.Rules
+	req       Request
+	rules     *tree.Rules
+	allocated int64 // bytes without holes
 }
 
 // Source is one source of the plan.

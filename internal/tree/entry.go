@@ -44,6 +44,8 @@ type Entry struct {
 	// Holes are the unallocated ranges of a sparse file, ascending and disjoint.
 	Holes []Extent
 
+	// Allocated is about how much of Size the file system really holds; it is not stored.
+	Allocated int64
 	// Device, Inode, Links and ChangeTime say which file this is on the machine that it was read on; they are not stored.
 	Device     uint64
 	Inode      uint64

@@ -173,7 +173,7 @@ func entryOf(info fs.FileInfo) *Entry {
 	e := &Entry{Mode: uint32(info.Mode().Perm()), ModTime: info.ModTime(), Links: 1}
 	switch mode := info.Mode(); {
 	case mode.IsRegular():
-		e.Kind, e.Size = File, info.Size()
+		e.Kind, e.Size, e.Allocated = File, info.Size(), info.Size()
 	case mode.IsDir():
 		e.Kind = Dir
 	case mode&fs.ModeSymlink != 0:

@@ -187,7 +187,7 @@ func entryOf(st *unix.Stat_t) *Entry {
 	}
 	switch uint32(st.Mode) & unix.S_IFMT {
 	case unix.S_IFREG:
-		e.Kind, e.Size = File, st.Size
+		e.Kind, e.Size, e.Allocated = File, st.Size, min(st.Size, int64(st.Blocks)*512) //nolint:unconvert // widths differ by platform
 	case unix.S_IFDIR:
 		e.Kind = Dir
 	case unix.S_IFLNK:

@@ -1,6 +1,9 @@
 package tree
 
-import "io"
+import (
+	"errors"
+	"io"
+)
 
 // reader is an open file of the tree.
 type reader struct {
@@ -17,6 +20,22 @@ func (r *reader) Read(p []byte) (int, error) {
 		err = nil
 	}
 	return n, err
+}
+
+// Seek implements io.Seeker, so that holes need not be read. It knows io.SeekStart and io.SeekCurrent.
+func (r *reader) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekStart:
+	case io.SeekCurrent:
+		offset += r.pos
+	default:
+		return r.pos, errors.New("seek: from the end is not supported")
+	}
+	if offset < 0 {
+		return r.pos, errors.New("seek: before the start")
+	}
+	r.pos = offset
+	return offset, nil
 }
 
 // ReadAt implements io.ReaderAt.

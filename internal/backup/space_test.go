@@ -1,0 +1,29 @@
+package backup
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"gotest.tools/v3/assert"
+)
+
+func TestHolesNeedNoRoom(t *testing.T) {
+	b := newBed(t)
+	path := filepath.Join(b.data, "sparse.bin")
+	assert.NilError(t, os.WriteFile(path, nil, 0o600))
+	assert.NilError(t, os.Truncate(path, 1<<42))
+	plan, err := Prepare(t.Context(), b.dir, b.req)
+	assert.NilError(t, err)
+	assert.Assert(t, plan.Bytes >= 1<<42)
+	assert.Assert(t, plan.Expected < 1<<20, "%d", plan.Expected)
+}
+
+func TestTooLittleRoomIsRefusedBeforeAnythingIsMade(t *testing.T) {
+	p := &Plan{Dir: newBed(t).dir, Bytes: 1 << 60, allocated: 1 << 60}
+	err := p.room()
+	var none *NoSpaceError
+	assert.Assert(t, errors.As(err, &none), "%v", err)
+	assert.ErrorContains(t, err, "no space in ")
+}
