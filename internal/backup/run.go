@@ -145,7 +145,7 @@ func (r *Runner) prove(ctx context.Context, pending *store.Pending, res *Result)
 		return nil, &DamagedError{Damage: report.Damage}
 	}
 	res.Seconds.Verify = r.since(start)
-	r.report("verify", progress.Done, "")
+	r.done("verify", size)
 	return report, nil
 }
 
@@ -157,8 +157,9 @@ func (e *DamagedError) Error() string {
 	return fmt.Sprintf("the archive read back from the disk is damaged in %d places, first at byte %d (%s): %s", len(e.Damage), d.Offset, d.Path, d.Reason)
 }
 
-func (r *Runner) report(step string, s progress.Status, text string) {
-	r.Progress.Report(progress.Event{Step: step, Status: s, Text: text})
+// done reports that a step is over and how many bytes it went through.
+func (r *Runner) done(step string, bytes int64) {
+	r.Progress.Report(progress.Event{Step: step, Status: progress.Done, Done: bytes, Unit: progress.Bytes})
 }
 
 // count returns a function that reports bytes done of a step.

@@ -44,7 +44,7 @@ func (r *Runner) write(ctx context.Context, p *Plan, pending *store.Pending, res
 		return nil, fmt.Errorf("sync archive: %w", err)
 	}
 	res.Seconds.Write = r.since(start)
-	r.report("write", progress.Done, "")
+	r.done("write", p.Bytes)
 	return m, nil
 }
 
