@@ -146,7 +146,7 @@ func (f *file) truncate(size int64) error     { return f.Truncate(size) }
 func (f *file) sync() error                   { return f.Sync() }
 func (f *file) holes(int64) ([]Extent, error) { return nil, nil }
 func (f *file) chown(int, int) error          { return errUnsupported }
-func (f *file) chmod(mode uint32) error { return f.dir.root.Chmod(f.name, fs.FileMode(mode&0o777)) }
+func (f *file) chmod(mode uint32) error       { return f.dir.root.Chmod(f.name, fs.FileMode(mode&0o777)) }
 
 func (f *file) setModTime(t time.Time) error       { return f.dir.root.Chtimes(f.name, time.Time{}, t) }
 func (f *file) setXattr(string, []byte) error      { return errUnsupported }
