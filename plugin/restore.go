@@ -16,6 +16,7 @@ import (
 	"github.com/memsys/docker-memsys/internal/quiesce"
 	"github.com/memsys/docker-memsys/internal/restore"
 	"github.com/memsys/docker-memsys/internal/store"
+	"github.com/memsys/docker-memsys/internal/tree"
 )
 
 // restoreOptions are the flags of restore.
@@ -207,7 +208,7 @@ func (s *session) restoreRequest(ctx context.Context, b store.Backup, opts resto
 		Backup: from, Project: s.archiveProject(), Sources: s.Sources, Local: s.Info.Local, Locate: s.locate,
 		Backups: s.Store.Path, Exclude: s.Config.Exclude, Only: opts.sources, Services: opts.services, Paths: opts.paths,
 		AllowOtherProject: opts.allowOtherProject, StopForeign: opts.stopForeign, Devices: opts.devices,
-		Safety: !opts.noSafetyBackup, ID: strings.ToLower(rand.Text()[:12]), Free: restore.FreeSpace, Warnings: s.Warnings,
+		Safety: !opts.noSafetyBackup, ID: strings.ToLower(rand.Text()[:12]), Free: tree.FreeSpace, Warnings: s.Warnings,
 	}
 	if s.reachable() {
 		req.Volumes = s.Engine.Client
@@ -301,7 +302,7 @@ func (a *app) restoreTo(ctx context.Context, args []string, opts restoreOptions)
 	}
 	req := restore.Request{
 		Backup: from, To: to, Only: opts.sources, Services: opts.services, Paths: opts.paths, Devices: opts.devices,
-		ID: strings.ToLower(rand.Text()[:12]), Free: restore.FreeSpace,
+		ID: strings.ToLower(rand.Text()[:12]), Free: tree.FreeSpace,
 	}
 	return withArchive(b, func(r *archive.Reader) error {
 		p, err := restore.PrepareTo(ctx, r, req)

@@ -172,7 +172,7 @@ func within(path, root string) bool {
 // room compares what the archive is expected to take with what is free. The former backup's ratio tells how well this
 // data compresses; without one a quarter of the data is the least that is asked for.
 func (p *Plan) room() error {
-	free, err := freeSpace(p.Dir.Path)
+	free, err := tree.FreeSpace(p.Dir.Path)
 	if err != nil {
 		return fmt.Errorf("free space of the backups directory: %w", err)
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/memsys/docker-memsys/internal/journal"
 	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/quiesce"
+	"github.com/memsys/docker-memsys/internal/tree"
 )
 
 // childEnv carries a victim's orders.
@@ -193,7 +194,7 @@ func restoreWith(v victim, client *engine.Client, d *deadly) error {
 	}
 	req := Request{
 		Backup: v.Backup, Project: v.Project, Sources: v.Sources, Containers: containers, Volumes: client, Local: true, Locate: byPath,
-		Backups: v.Backups, Safety: true, ID: "victim", Free: FreeSpace,
+		Backups: v.Backups, Safety: true, ID: "victim", Free: tree.FreeSpace,
 	}
 	p, err := Prepare(ctx, r, req)
 	if err != nil {

@@ -124,7 +124,7 @@ func TestDiskThatFillsUpPutsEverythingBack(t *testing.T) {
 	assert.Equal(t, string(b.engine.State(app)), "running")
 
 	req := b.request(t, path)
-	req.Free = FreeSpace
+	req.Free = tree.FreeSpace
 	p, err := prepare(t, req)
 	assert.NilError(t, err)
 	assert.DeepEqual(t, reasons(p), []Reason{NoSpace}) // and it is seen before

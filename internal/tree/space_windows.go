@@ -1,4 +1,4 @@
-package backup
+package tree
 
 import (
 	"os"
@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// freeSpace is what this user may still write on the volume of path, in bytes; of a missing folder that of the nearest parent.
-func freeSpace(path string) (int64, error) {
+// FreeSpace is what this user may still write on the volume of path, in bytes; of a missing folder that of the nearest parent.
+func FreeSpace(path string) (int64, error) {
 	for {
 		if _, err := os.Stat(path); err == nil || filepath.Dir(path) == path {
 			break

@@ -1,6 +1,6 @@
 //go:build unix
 
-package backup
+package tree
 
 import (
 	"errors"
@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// freeSpace is what this user may still write on the file system of path, in bytes; of a missing folder that of the
+// FreeSpace is what this user may still write on the file system of path, in bytes; of a missing folder that of the
 // nearest parent.
-func freeSpace(path string) (int64, error) {
+func FreeSpace(path string) (int64, error) {
 	var s unix.Statfs_t
 	for {
 		err := unix.Statfs(path, &s)
