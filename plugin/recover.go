@@ -92,8 +92,10 @@ func (a *app) noticeInterrupted(p *project) {
 		return // the command that needs the folder says so
 	}
 	if pending, err := p.interrupted(state); err == nil && pending != nil {
-		a.sink().Report(progress.Event{Step: "recover", Object: p.Name, Status: progress.Warning,
-			Text: interruptedText(pending) + ": the next command that changes something puts it in order, or docker memsys recover"})
+		a.sink().Report(progress.Event{
+			Step: "recover", Object: p.Name, Status: progress.Warning,
+			Text: interruptedText(pending) + ": the next command that changes something puts it in order, or docker memsys recover",
+		})
 	}
 }
 

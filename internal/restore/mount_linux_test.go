@@ -7,6 +7,8 @@ import (
 
 	"golang.org/x/sys/unix"
 	"gotest.tools/v3/assert"
+
+	"github.com/memsys/docker-memsys/internal/tree"
 )
 
 // mount mounts for the length of the test.

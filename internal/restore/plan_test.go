@@ -62,8 +62,10 @@ func TestEveryContainerThatUsesTheDataIsFound(t *testing.T) {
 	assert.NilError(t, os.Symlink(root, b.path("alias")))
 	path := b.backup(t)
 	uses := func(project, name, source string, state engine.State) {
-		b.engine.Add(engine.Container{Project: project, Service: name, Name: name, Number: "1", State: state,
-			Mounts: []engine.Mount{{Type: "bind", Source: source}}})
+		b.engine.Add(engine.Container{
+			Project: project, Service: name, Name: name, Number: "1", State: state,
+			Mounts: []engine.Mount{{Type: "bind", Source: source}},
+		})
 	}
 	uses("notes", "same", root, engine.Running)
 	uses("notes", "restarting", root, engine.Restarting)

@@ -15,8 +15,10 @@ func TestRestoreBringsBackAHostileTree(t *testing.T) {
 	root := b.source("data")
 	assert.NilError(t, treetest.Make(root, treetest.Options{Seed: 7, Devices: os.Getuid() == 0}))
 	id := b.app("app", root)
-	idle := b.engine.Add(engine.Container{Project: "notes", Service: "job", Number: "1", State: engine.Exited,
-		Mounts: []engine.Mount{{Type: "bind", Source: root}}})
+	idle := b.engine.Add(engine.Container{
+		Project: "notes", Service: "job", Number: "1", State: engine.Exited,
+		Mounts: []engine.Mount{{Type: "bind", Source: root}},
+	})
 	want := b.path("want")
 	clone(t, root, want)
 	same(t, want, root)

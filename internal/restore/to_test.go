@@ -9,12 +9,13 @@ import (
 	"gotest.tools/v3/assert"
 
 	"github.com/memsys/docker-memsys/internal/progress"
+	"github.com/memsys/docker-memsys/internal/tree"
 	"github.com/memsys/docker-memsys/internal/tree/treetest"
 )
 
 func (b *bed) to(t *testing.T, path, dir string, change ...func(*Request)) (*Result, error) {
 	t.Helper()
-	req := Request{Backup: Backup{Name: "b", Path: path}, To: dir, ID: "to1", Devices: true, Free: FreeSpace}
+	req := Request{Backup: Backup{Name: "b", Path: path}, To: dir, ID: "to1", Devices: true, Free: tree.FreeSpace}
 	for _, c := range change {
 		c(&req)
 	}
