@@ -23,8 +23,7 @@ import (
 type forged struct {
 	header tar.Header
 	body   string
-	digest string // of the contents table, if not that of the body
-	size   int64  // in the contents table, if not that of the body
+	size   int64 // in the contents table, if not that of the body
 }
 
 func regular(name, body string) forged {

@@ -16,10 +16,13 @@ const (
 	keepUnchosen = "not asked for"
 )
 
-// builtin are the rules of tree that are no user's patterns.
-var builtin = map[string]bool{ //nolint:gochecknoglobals // a constant
-	tree.RuleLogs: true, tree.RuleLog: true, tree.RuleTmp: true, tree.RuleCache: true,
-	tree.RuleNodeModules: true, tree.RuleStaging: true, tree.RuleSocket: true,
+// builtin tells the rules of tree that are no user's patterns.
+func builtin(rule string) bool {
+	switch rule {
+	case tree.RuleLogs, tree.RuleLog, tree.RuleTmp, tree.RuleCache, tree.RuleNodeModules, tree.RuleStaging, tree.RuleSocket:
+		return true
+	}
+	return false
 }
 
 // keeper tells what stays in place in one target: what the backup left out, and what backups leave out now, for no safety backup
@@ -70,7 +73,7 @@ func (p *Plan) keeper(t *Target) (*keeper, error) {
 		for _, path := range x.Paths {
 			k.paths[path] = keepExcluded
 		}
-		if len(x.Paths) == 0 && !builtin[x.Rule] {
+		if len(x.Paths) == 0 && !builtin(x.Rule) {
 			patterns = append(patterns, x.Rule)
 		}
 	}

@@ -1,0 +1,77 @@
+package plugin
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/memsys/docker-memsys/internal/archive"
+	"github.com/memsys/docker-memsys/internal/restore"
+	"github.com/memsys/docker-memsys/internal/store"
+	"github.com/memsys/docker-memsys/internal/tree"
+)
+
+// withArchive opens an archive for as long as do takes.
+func withArchive(b store.Backup, do func(*archive.Reader) error) error {
+	f, err := os.Open(b.Path)
+	if err != nil {
+		return fmt.Errorf("open backup: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("open backup: %w", err)
+	}
+	r, err := archive.Open(f, info.Size())
+	if err != nil {
+		return &outcome{code: exitDamaged, message: fmt.Sprintf("%s cannot be read: %v; nothing was changed", b.Name, err), hint: "docker memsys verify " + b.Path, err: err}
+	}
+	return do(r)
+}
+
+// archiveOf is a stored backup in the words of a restore.
+func archiveOf(dir *store.Dir, b store.Backup) (restore.Backup, error) {
+	sum, err := storeOf(dir, b).SHA256(b.Name)
+	return restore.Backup{Name: b.Name, Path: b.Path, SHA256: sum}, err
+}
+
+// restoreTo unpacks a backup into a folder. It asks no engine and needs no project.
+func (a *app) restoreTo(ctx context.Context, args []string, opts restoreOptions) error {
+	dir, err := a.openArchives(ctx, opts.backups, args)
+	if err != nil {
+		return err
+	}
+	b, err := a.backupToRestore(ctx, dir.Dir, args, opts.yes || opts.dryRun)
+	if err != nil {
+		return err
+	}
+	from, err := archiveOf(dir.Dir, b)
+	if err != nil {
+		return err
+	}
+	to, err := a.absolute(opts.to)
+	if err != nil {
+		return err
+	}
+	req := restore.Request{
+		Backup: from, To: to, Only: opts.sources, Services: opts.services, Paths: opts.paths, Devices: opts.devices,
+		ID: strings.ToLower(rand.Text()[:12]), Free: tree.FreeSpace,
+	}
+	return withArchive(b, func(r *archive.Reader) error {
+		p, err := restore.PrepareTo(ctx, r, req)
+		if err != nil {
+			return err
+		}
+		if opts.dryRun {
+			return a.printRestorePlan(p, opts.format)
+		}
+		run := restore.Runner{Clock: a.world.Now, Progress: a.sink(), SkipOwners: a.world.UID != 0}
+		res, err := run.RunTo(ctx, p)
+		if err != nil {
+			return err
+		}
+		return a.printRestore(res, opts.format)
+	})
+}
