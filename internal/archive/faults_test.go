@@ -51,7 +51,7 @@ type errorReader struct{ err error }
 func (r errorReader) Read([]byte) (int, error) { return 0, r.err }
 
 // addFlaky writes an archive with a good file before and behind a flaky one and returns what the archive has of it.
-func addFlaky(t *testing.T, f *flaky) (Outcome, error, []byte, bool) {
+func addFlaky(t *testing.T, f *flaky) (Outcome, []byte, bool, error) {
 	t.Helper()
 	out, err := os.Create(filepath.Join(t.TempDir(), "a"))
 	assert.NilError(t, err)
@@ -76,7 +76,7 @@ func addFlaky(t *testing.T, f *flaky) (Outcome, error, []byte, bool) {
 	assert.Assert(t, bytes.Equal(sink.data["data/app/before"], noise(1, 2*chunkSize+5)))
 	assert.Equal(t, string(sink.data["data/app/behind"]), "behind")
 	got, ok := sink.data["data/app/flaky"]
-	return outcome, failed, got, ok
+	return outcome, got, ok, failed
 }
 
 func eachSize(t *testing.T, f func(t *testing.T, n int)) {
@@ -87,7 +87,7 @@ func eachSize(t *testing.T, f func(t *testing.T, n int)) {
 func TestFileThatChangesOnceIsReadAgain(t *testing.T) {
 	eachSize(t, func(t *testing.T, n int) {
 		f := &flaky{open: func(try int) (int, []byte, bool, error) { return n, noise(uint64(try), n), try == 1, nil }}
-		outcome, err, got, _ := addFlaky(t, f)
+		outcome, got, _, err := addFlaky(t, f)
 		assert.NilError(t, err)
 		assert.Assert(t, !outcome.Changed && f.opened == 2)
 		assert.Assert(t, bytes.Equal(got, noise(2, n)))
@@ -97,7 +97,7 @@ func TestFileThatChangesOnceIsReadAgain(t *testing.T) {
 func TestFileThatKeepsChangingIsStoredAndReported(t *testing.T) {
 	eachSize(t, func(t *testing.T, n int) {
 		f := &flaky{open: func(try int) (int, []byte, bool, error) { return n + try, noise(uint64(try), n+try), true, nil }}
-		outcome, err, got, _ := addFlaky(t, f)
+		outcome, got, _, err := addFlaky(t, f)
 		assert.NilError(t, err)
 		assert.Assert(t, outcome.Changed && f.opened == tries && outcome.Entry.Size == int64(n+tries))
 		assert.Assert(t, bytes.Equal(got, noise(tries, n+tries)))
@@ -107,13 +107,13 @@ func TestFileThatKeepsChangingIsStoredAndReported(t *testing.T) {
 func TestFileThatShrinksIsPaddedAndFileThatGrowsIsCut(t *testing.T) {
 	eachSize(t, func(t *testing.T, n int) {
 		f := &flaky{open: func(int) (int, []byte, bool, error) { return n, noise(1, n/2), false, nil }}
-		outcome, err, got, _ := addFlaky(t, f)
+		outcome, got, _, err := addFlaky(t, f)
 		assert.NilError(t, err)
 		assert.Assert(t, outcome.Changed && f.opened == tries)
 		assert.Assert(t, bytes.Equal(got, append(noise(1, n/2), make([]byte, n-n/2)...)))
 
 		f = &flaky{open: func(int) (int, []byte, bool, error) { return n, noise(1, n+1), false, nil }}
-		outcome, err, got, _ = addFlaky(t, f)
+		outcome, got, _, err = addFlaky(t, f)
 		assert.NilError(t, err)
 		assert.Assert(t, outcome.Changed && bytes.Equal(got, noise(1, n)))
 	})
@@ -127,7 +127,7 @@ func TestFileThatVanishesLeavesNoTrace(t *testing.T) {
 			}
 			return n, noise(1, n), true, nil
 		}}
-		outcome, err, _, ok := addFlaky(t, f)
+		outcome, _, ok, err := addFlaky(t, f)
 		assert.NilError(t, err)
 		assert.Assert(t, outcome.Vanished && outcome.Entry == nil && !ok)
 	})
@@ -140,7 +140,7 @@ func TestFileThatCannotBeReadLeavesNoTrace(t *testing.T) {
 			{broken: broken, open: func(int) (int, []byte, bool, error) { return n, noise(1, n/2), false, nil }},
 			{open: func(int) (int, []byte, bool, error) { return 0, nil, false, broken }},
 		} {
-			outcome, err, _, ok := addFlaky(t, f)
+			outcome, _, ok, err := addFlaky(t, f)
 			var unreadable *UnreadableError
 			assert.Assert(t, errors.As(err, &unreadable) && unreadable.Path == "data/app/flaky")
 			assert.ErrorIs(t, err, broken)

@@ -155,19 +155,6 @@ func (p part) packedLimit() int64 {
 	return raw + raw/8 + 64<<10
 }
 
-// content is the raw bytes of files in the part.
-func (p part) content() (n int64) {
-	if p.chunk >= 0 {
-		return p.u.entries[0].Chunks[p.chunk].Size
-	}
-	if p.chunk == groupPart {
-		for _, e := range p.u.entries {
-			n += e.Size
-		}
-	}
-	return n
-}
-
 // inHole tells whether a chunk lies wholly in a hole of its file.
 func inHole(holes []tree.Extent, c tree.Chunk) bool {
 	for _, h := range holes {

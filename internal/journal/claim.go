@@ -39,7 +39,7 @@ const (
 	watchDead  = 2*renewEvery + time.Second
 	loseAfter  = lease - renewEvery
 	// settle is how long the first of several that came together waits for the others to give up.
-	settle     = time.Second
+	settle     = 5 * time.Second
 	settlePoll = 20 * time.Millisecond
 )
 

@@ -11,9 +11,6 @@ var ErrUnsafe = errors.New("unsafe path")
 // ErrNotEmpty says that the folder that a Writer should fill holds something already.
 var ErrNotEmpty = errors.New("folder is not empty")
 
-// errUnsupported says that this platform has no such attribute or kind.
-var errUnsupported = errors.ErrUnsupported
-
 // pathError is an error of one step with one entry; it says the path quoted, since names hold any byte.
 func pathError(op, path string, err error) error {
 	if err == nil {

@@ -58,7 +58,7 @@ func (n *node) setModTime(t time.Time) error {
 // opened runs with the link itself opened; other kinds have no extended attributes here.
 func (n *node) opened(f func(fd) error) error {
 	if n.kind != Symlink {
-		return errUnsupported
+		return errors.ErrUnsupported
 	}
 	p, err := unix.Openat(int(n.dir.fd), n.name, unix.O_RDONLY|unix.O_SYMLINK|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -78,14 +78,14 @@ func (n *node) removeXattr(name string) error {
 
 func (n *node) xattrs() (attrs map[string][]byte, err error) {
 	err = n.opened(func(f fd) (e error) { attrs, e = f.xattrs(); return e })
-	if errors.Is(err, errUnsupported) {
+	if errors.Is(err, errors.ErrUnsupported) {
 		return nil, nil
 	}
 	return attrs, err
 }
 
 // special makes no FIFO and no device: there is no call that makes one relative to an open folder.
-func (d *folder) special(string, *Entry) error { return errUnsupported }
+func (d *folder) special(string, *Entry) error { return errors.ErrUnsupported }
 
 // rename moves an entry to another folder and never replaces one.
 func (d *folder) rename(name string, to *folder, toName string) error {

@@ -100,7 +100,7 @@ func (d *folder) link(from *folder, old, name string) error {
 	return os.Link(filepath.Join(from.path, old), filepath.Join(d.path, name))
 }
 
-func (d *folder) special(string, *Entry) error { return errUnsupported }
+func (d *folder) special(string, *Entry) error { return errors.ErrUnsupported }
 
 func (d *folder) rename(name string, to *folder, toName string) error {
 	if _, err := to.root.Lstat(toName); err == nil {
@@ -120,11 +120,11 @@ func (d *folder) syncAll() error { return nil }
 
 const syncsAll = false
 
-func (d *folder) chown(int, int) error               { return errUnsupported }
+func (d *folder) chown(int, int) error               { return errors.ErrUnsupported }
 func (d *folder) chmod(mode uint32) error            { return d.root.Chmod(".", fs.FileMode(mode&0o777)) }
 func (d *folder) setModTime(t time.Time) error       { return d.root.Chtimes(".", time.Time{}, t) }
-func (d *folder) setXattr(string, []byte) error      { return errUnsupported }
-func (d *folder) removeXattr(string) error           { return errUnsupported }
+func (d *folder) setXattr(string, []byte) error      { return errors.ErrUnsupported }
+func (d *folder) removeXattr(string) error           { return errors.ErrUnsupported }
 func (d *folder) xattrs() (map[string][]byte, error) { return nil, nil }
 
 // file is an open regular file.
@@ -145,12 +145,12 @@ func (f *file) stat() (*Entry, error) {
 func (f *file) truncate(size int64) error     { return f.Truncate(size) }
 func (f *file) sync() error                   { return f.Sync() }
 func (f *file) holes(int64) ([]Extent, error) { return nil, nil }
-func (f *file) chown(int, int) error          { return errUnsupported }
+func (f *file) chown(int, int) error          { return errors.ErrUnsupported }
 func (f *file) chmod(mode uint32) error       { return f.dir.root.Chmod(f.name, fs.FileMode(mode&0o777)) }
 
 func (f *file) setModTime(t time.Time) error       { return f.dir.root.Chtimes(f.name, time.Time{}, t) }
-func (f *file) setXattr(string, []byte) error      { return errUnsupported }
-func (f *file) removeXattr(string) error           { return errUnsupported }
+func (f *file) setXattr(string, []byte) error      { return errors.ErrUnsupported }
+func (f *file) removeXattr(string) error           { return errors.ErrUnsupported }
 func (f *file) xattrs() (map[string][]byte, error) { return nil, nil }
 
 // node is an entry that is not opened: here a symbolic link, of which nothing can be set.
@@ -162,11 +162,11 @@ type node struct {
 func (d *folder) node(name string, _ Kind) handle { return &node{d, name} }
 
 func (n *node) stat() (*Entry, error)              { return n.dir.lstat(n.name) }
-func (n *node) chown(int, int) error               { return errUnsupported }
+func (n *node) chown(int, int) error               { return errors.ErrUnsupported }
 func (n *node) chmod(uint32) error                 { return nil }
 func (n *node) setModTime(time.Time) error         { return nil }
-func (n *node) setXattr(string, []byte) error      { return errUnsupported }
-func (n *node) removeXattr(string) error           { return errUnsupported }
+func (n *node) setXattr(string, []byte) error      { return errors.ErrUnsupported }
+func (n *node) removeXattr(string) error           { return errors.ErrUnsupported }
 func (n *node) xattrs() (map[string][]byte, error) { return nil, nil }
 
 // entryOf has no device, inode or link count: hard links are stored as files of their own here.

@@ -41,3 +41,8 @@ func MountsBelow(root string) ([]string, error) {
 	}
 	return found, lines.Err()
 }
+
+// unescapeMount undoes the octal escapes of mountinfo.
+func unescapeMount(text string) string {
+	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(text)
+}

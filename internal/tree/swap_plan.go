@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
-	"strings"
 )
 
 // PlanSwap decides how the content of root is replaced by what is staged in Stage's folder, and changes nothing. What keep
@@ -188,9 +187,4 @@ func sortedNames(names map[string]bool) []string {
 	}
 	slices.Sort(list)
 	return list
-}
-
-// unescapeMount undoes the octal escapes of mountinfo.
-func unescapeMount(text string) string {
-	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(text)
 }
