@@ -131,3 +131,18 @@ func TestDiskThatFillsUpPutsEverythingBack(t *testing.T) {
 	assert.NilError(t, err)
 	assert.DeepEqual(t, reasons(p), []Reason{NoSpace}) // and it is seen before
 }
+
+func TestReadOnlyBackupsDirectorySetsAside(t *testing.T) {
+	b := newBed(t)
+	root := b.source("data")
+	write(t, root, "a", "1")
+	path := b.backup(t)
+	write(t, root, "a", "2")
+	bind(t, b.backups(), b.backups())
+	assert.NilError(t, unix.Mount("", b.backups(), "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+	res, err := b.restore(t, b.request(t, path))
+	assert.NilError(t, err)
+	assert.Equal(t, b.saves, 0)
+	assert.Equal(t, read(t, res.Aside[0], "a"), "2")
+	assert.Equal(t, read(t, root, "a"), "1")
+}

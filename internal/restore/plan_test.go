@@ -326,12 +326,25 @@ func TestNoSpaceIsRefused(t *testing.T) {
 	root := b.source("data")
 	write(t, root, "a", strings.Repeat("x", 10000))
 	req := b.request(t, b.backup(t))
+	req.Free = func(string) (int64, error) { return 15000, nil }
+	p, err := prepare(t, req)
+	assert.NilError(t, err)
+	assert.DeepEqual(t, reasons(p), []Reason{NoSpace})
+	assert.Assert(t, p.Space[0].Need > 15000 && p.Space[0].Free == 15000, "%+v", p.Space)
+}
+
+func TestNoSpaceForASafetyBackupSetsAside(t *testing.T) {
+	b := newBed(t)
+	root := b.source("data")
+	write(t, root, "a", strings.Repeat("x", 10000))
+	req := b.request(t, b.backup(t))
 	req.SafetySize = 5000
 	req.Free = func(string) (int64, error) { return 20000, nil }
 	p, err := prepare(t, req)
 	assert.NilError(t, err)
-	assert.DeepEqual(t, reasons(p), []Reason{NoSpace})
-	assert.Assert(t, p.Space[0].Need > 15000 && p.Space[0].Free == 20000, "%+v", p.Space)
+	assert.Equal(t, len(p.Refusals), 0)
+	assert.Equal(t, p.Safety.Mode, SafetyAside)
+	assert.Assert(t, strings.Contains(p.Targets[0].Aside, "no space"), p.Targets[0].Aside)
 }
 
 func TestDamagedBackupChangesNothing(t *testing.T) {

@@ -169,14 +169,24 @@ func (p *Plan) keepPresent() {
 	case !p.req.Safety:
 		p.Safety = Safety{Mode: SafetyNone, Why: "as asked for"}
 	case p.req.NoSafety != "":
-		p.Safety = Safety{Mode: SafetyAside, Why: p.req.NoSafety}
-		for _, t := range p.Targets {
-			t.Aside = p.req.NoSafety
-		}
+		p.setAside(p.req.NoSafety)
 	case !slices.ContainsFunc(p.Targets, func(t *Target) bool { return !t.Missing }):
 		p.Safety = Safety{Mode: SafetyNone, Why: "there is nothing yet"}
 	default:
 		p.Safety = Safety{Mode: SafetyBackup}
+		if err := canWrite(existing(p.req.Backups)); err != nil {
+			p.setAside(fmt.Sprintf("no safety backup can be written to %s: %v", p.req.Backups, err))
+		}
+	}
+}
+
+// setAside makes the entries that are replaced the safety copy.
+func (p *Plan) setAside(why string) {
+	p.Safety = Safety{Mode: SafetyAside, Why: why}
+	for _, t := range p.Targets {
+		if !t.Missing {
+			t.Aside = why
+		}
 	}
 }
 

@@ -11,19 +11,15 @@ import (
 // blockSize is what an entry costs on a file system beside its content, about.
 const blockSize = 4096
 
-// room adds up what staging and the safety backup need on each file system, and refuses the restore where that is not free.
+// room adds up what staging and the safety backup need on each file system. The restore is refused where staging has no room; a safety
+// backup that has none is given up for setting the present entries aside, which costs nothing.
 func (p *Plan) room() error {
 	for _, t := range p.Targets {
 		if t.Root == "" {
 			continue // a volume that is made first
 		}
-		if err := p.need(filepath.Dir(t.Root), t.Root, t.view.room+blockSize*t.Entries); err != nil {
+		if err := p.need(t.Root, t.view.room+blockSize*t.Entries); err != nil {
 			return fmt.Errorf("free space for source %s: %w", t.Name, err)
-		}
-	}
-	if p.Safety.Mode == SafetyBackup && p.req.Backups != "" {
-		if err := p.need(p.req.Backups, p.req.Backups, p.req.SafetySize); err != nil {
-			return fmt.Errorf("free space for the safety backup: %w", err)
 		}
 	}
 	for _, s := range p.Space {
@@ -31,17 +27,34 @@ func (p *Plan) room() error {
 			p.refuse(NoSpace, s.Path, "no space at %s: the restore needs about %d bytes, %d are free", s.Path, s.Need, s.Free)
 		}
 	}
+	if p.Safety.Mode != SafetyBackup || len(p.Refusals) > 0 {
+		return nil
+	}
+	if err := p.need(p.req.Backups, p.req.SafetySize); err != nil {
+		return fmt.Errorf("free space for the safety backup: %w", err)
+	}
+	for i := range p.Space {
+		if s := &p.Space[i]; s.Need > s.Free {
+			p.setAside(fmt.Sprintf("no space at %s for a safety backup of about %d bytes beside the restored data: %d are free", s.Path, p.req.SafetySize, s.Free))
+			s.Need -= p.req.SafetySize
+		}
+	}
 	return nil
 }
 
-// need adds bytes to what is needed on the file system of path, or of the nearest folder above it that exists.
-func (p *Plan) need(parent, path string, bytes int64) error {
+// existing is a path, or the nearest folder above it that exists.
+func existing(path string) string {
 	for {
 		if _, err := os.Stat(path); err == nil || path == filepath.Dir(path) {
-			break
+			return path
 		}
-		path, parent = parent, filepath.Dir(parent)
+		path = filepath.Dir(path)
 	}
+}
+
+// need adds bytes to what is needed on the file system of path, or of the nearest folder above it that exists.
+func (p *Plan) need(path string, bytes int64) error {
+	path = existing(path)
 	id, err := tree.Identify(path)
 	if err != nil {
 		return err
