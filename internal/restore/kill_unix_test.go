@@ -40,6 +40,8 @@ type victim struct {
 	Endpoint string // of the engine
 	// Die is the event at which it kills itself, 0 for none. Events are records, before and after each, and moves.
 	Die int
+	// Recover tells to end what is on record instead.
+	Recover bool
 }
 
 // TestMain is the victim where it is asked to be one.
@@ -92,6 +94,9 @@ func beVictim(orders string) error {
 	if err != nil {
 		return err
 	}
+	if v.Recover {
+		return recoverWith(client, j)
+	}
 	if err := j.Begin("restore", nil); err != nil {
 		return err
 	}
@@ -103,12 +108,34 @@ func beVictim(orders string) error {
 	return j.End("done")
 }
 
+// recoverWith ends what is on record, as far as it gets.
+func recoverWith(client *engine.Client, j *journal.Journal) error {
+	pending, err := j.Pending()
+	if err != nil || pending == nil {
+		return err
+	}
+	rec, err := PlanRecovery(pending.Steps)
+	if err != nil || rec == nil {
+		return err
+	}
+	ctx, cancel := contextFor(time.Minute)
+	defer cancel()
+	return runnerFor(client, j, nil).Recover(ctx, rec)
+}
+
 func (e *eventful) orders(t *testing.T, endpoint string, die int) string {
 	t.Helper()
 	req := e.request(t, e.path)
 	data, err := json.Marshal(victim{
 		Backup: req.Backup, Project: req.Project, Sources: req.Sources, Backups: req.Backups, State: e.bed.stateDir(), Endpoint: endpoint, Die: die,
 	})
+	assert.NilError(t, err)
+	return string(data)
+}
+
+func (e *eventful) recoverOrders(t *testing.T, endpoint string) string {
+	t.Helper()
+	data, err := json.Marshal(victim{State: e.bed.stateDir(), Endpoint: endpoint, Recover: true})
 	assert.NilError(t, err)
 	return string(data)
 }
@@ -173,7 +200,11 @@ func TestKilledAtRandomMoments(t *testing.T) {
 	for i := range kills {
 		e := newEventful(t)
 		after := time.Duration(rand.Int64N(int64(whole)))
-		kill(t, e.orders(t, enginetest.Serve(t, e.engine), 0), after)
+		endpoint := enginetest.Serve(t, e.engine)
+		kill(t, e.orders(t, endpoint, 0), after)
+		if i%2 == 1 { // the recovery dies too
+			kill(t, e.recoverOrders(t, endpoint), time.Duration(rand.Int64N(int64(30*time.Millisecond))))
+		}
 		states[e.survive(t, fmt.Sprintf("kill %d after %s", i, after))]++
 	}
 	t.Logf("%d kills in the first %s: %v", kills, whole, states)
@@ -200,11 +231,14 @@ func restoreWith(v victim, client *engine.Client, d *deadly) error {
 	if err != nil {
 		return err
 	}
-	run := &Runner{
-		Clock: time.Now, Journal: d, Progress: progress.Discard, Volumes: client, Containers: listAll(client),
-		Quiescer: &quiesce.Quiescer{Engine: client, Journal: d, Guard: quiesce.Unguarded{}, Now: time.Now, Sink: progress.Discard},
-		Safety:   safe, onMove: d.event,
-	}
-	_, err = run.Run(ctx, p)
+	_, err = runnerFor(client, d, d.event).Run(ctx, p)
 	return err
+}
+
+func runnerFor(client *engine.Client, j Journal, onMove func() error) *Runner {
+	return &Runner{
+		Clock: time.Now, Journal: j, Progress: progress.Discard, Volumes: client, Containers: listAll(client),
+		Quiescer: &quiesce.Quiescer{Engine: client, Journal: j, Guard: quiesce.Unguarded{}, Now: time.Now, Sink: progress.Discard},
+		Safety:   safe, onMove: onMove,
+	}
 }
