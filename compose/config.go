@@ -96,7 +96,10 @@ func (p *Project) applyFlag(c *Config, s setting, flags Overrides) error {
 	if !s.kind.list() {
 		texts = texts[len(texts)-1:]
 	}
-	return apply(c, s, expandHome(texts, s, p.environment["HOME"]), p.options.WorkingDir, s.Flag)
+	if err := apply(c, s, expandHome(texts, s, p.environment["HOME"]), p.options.WorkingDir, s.Flag); err != nil {
+		return &FlagError{Err: err}
+	}
+	return nil
 }
 
 // apply sets a value and notes where it came from; a list keeps what it had.

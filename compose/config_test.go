@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -111,6 +112,8 @@ func TestEnvironmentAndFlagErrorsNameThem(t *testing.T) {
 	assert.Error(t, err, "MEMSYS_RETENTION_DAILY: retention.daily: must be 0 or more, not -1")
 	_, err = p.Config(nil, Overrides{Values: map[string][]string{"quiesce": {"stopp"}}})
 	assert.Error(t, err, `--quiesce: quiesce: must be one of auto, pause, stop, none, not "stopp", did you mean "stop"?`)
+	var flag *FlagError
+	assert.Assert(t, errors.As(err, &flag), "%T", err)
 	_, err = p.Config(nil, Overrides{Values: map[string][]string{"retention.daily": {"0"}, "retention.weekly": {"0"}, "retention.monthly": {"0"}, "retention.last": {"0"}}})
 	assert.ErrorContains(t, err, "keeps no backup at all")
 }

@@ -16,6 +16,14 @@ import (
 // ErrNoFile tells that there is no compose file where it was looked for.
 var ErrNoFile = errors.New("no compose file")
 
+// FlagError says that a flag gives a setting a value that it cannot have.
+type FlagError struct{ Err error }
+
+func (e *FlagError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *FlagError) Unwrap() error { return e.Err }
+
 // noFile says where the compose file was looked for and what to do.
 func (o LoadOptions) noFile() error {
 	dir := o.WorkingDir

@@ -86,6 +86,7 @@ func verdictOf(err error) verdict {
 		result   *outcome
 		usage    *usageError
 		notFound *store.NotFoundError
+		setting  *compose.FlagError
 		status   dockercli.StatusError
 	)
 	switch {
@@ -97,6 +98,8 @@ func verdictOf(err error) verdict {
 		return verdict{Code: result.code, Message: err.Error(), Hint: result.hint}
 	case errors.As(err, &usage):
 		return verdict{Code: exitUsage, Message: err.Error(), Hint: usage.hint}
+	case errors.As(err, &setting):
+		return verdict{Code: exitUsage, Message: err.Error()}
 	case isFlagError(err):
 		return verdict{Code: exitUsage, Message: err.Error(), Hint: flagHint("docker "+name, err)}
 	case errors.As(err, &notFound):

@@ -28,6 +28,7 @@ func TestEveryKindOfErrorHasItsCodeAndItsHint(t *testing.T) {
 		{"nothing", nil, exitDone, ""},
 		{"anything", errors.New("x"), exitFailed, ""},
 		{"wrong use", usagef("x"), exitUsage, ""},
+		{"a flag with a wrong value", &compose.FlagError{Err: errors.New("x")}, exitUsage, ""},
 		{"outcome", &outcome{code: exitIncomplete, message: "x", hint: "y"}, exitIncomplete, "y"},
 		{"no backup", &store.NotFoundError{Arg: "x"}, exitNoBackup, "docker memsys list"},
 		{"locked", &journal.LockedError{}, exitLocked, "--wait"},

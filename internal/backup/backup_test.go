@@ -248,6 +248,13 @@ func TestAnInterruptedBackupIsCleanedUpFromItsJournal(t *testing.T) {
 	removed, err := Recover(journalSteps(t, StepTemporary, path))
 	assert.NilError(t, err)
 	assert.DeepEqual(t, removed, []string{path})
+	half := filepath.Join(filepath.Dir(path), ".latest_backup.txt.tmp-1")
+	assert.NilError(t, os.WriteFile(half, nil, 0o600))
+	removed, err = Recover(journalSteps(t, StepPublish, path))
+	assert.NilError(t, err)
+	assert.Equal(t, len(removed), 0)
+	_, err = os.Lstat(half)
+	assert.ErrorIs(t, err, os.ErrNotExist)
 	_, err = Recover(journalSteps(t, StepTemporary, filepath.Join(b.data, "memories/a.json")))
 	assert.ErrorContains(t, err, "which it is not")
 }

@@ -12,11 +12,11 @@ import (
 	"github.com/memsys/docker-memsys/internal/store"
 )
 
-// Recover removes what an interrupted backup left behind: its temporary file. An archive that has its name already is
-// whole and stays. It returns what it removed.
+// Recover removes what an interrupted backup left behind: its temporary file, and what was being written beside the archive.
+// An archive that has its name already is whole and stays. It returns the temporary files that it removed.
 func Recover(steps []journal.Step) (removed []string, err error) {
 	for _, s := range steps {
-		if s.Name != StepTemporary {
+		if s.Name != StepTemporary && s.Name != StepPublish {
 			continue
 		}
 		var path string
@@ -25,6 +25,12 @@ func Recover(steps []journal.Step) (removed []string, err error) {
 		}
 		if !store.IsTemporary(filepath.Base(path)) {
 			return removed, fmt.Errorf("the journal names %s as an unfinished archive, which it is not", path)
+		}
+		if s.Name == StepPublish {
+			if err := store.RemoveHalfWritten(path); err != nil {
+				return removed, fmt.Errorf("remove what was being written beside the archive: %w", err)
+			}
+			continue
 		}
 		err := os.Remove(path)
 		if errors.Is(err, fs.ErrNotExist) {

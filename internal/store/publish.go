@@ -112,6 +112,31 @@ func (p *Pending) rename(now time.Time) (string, error) {
 	return "", fmt.Errorf("name archive: a thousand archives of %s exist", now.Format(layout))
 }
 
+// RemoveHalfWritten removes what a run that was killed in Publish left beside the archive: sums, a record or latest_backup.txt that
+// had not got their names. temporary is the path under which the archive was written; what others write in the folder stays.
+func RemoveHalfWritten(temporary string) error {
+	dir, name := filepath.Split(temporary)
+	stem, _, _ := strings.Cut(name, suffix)
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		final, _, half := strings.Cut(e.Name(), ".tmp-")
+		ours := strings.HasPrefix(final, stem) && filepath.Ext(final) != filepath.Ext(suffix) || final == "."+LatestFile
+		if !half || !ours {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
 // commit writes the sums beside an archive; the .sha256, written last, is the commit mark.
 func (d *Dir) commit(name string, proof *archive.Report) error {
 	for _, sum := range []struct{ suffix, hex string }{{md5Suffix, proof.MD5}, {sha256Suffix, proof.SHA256}} {

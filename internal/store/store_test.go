@@ -264,3 +264,31 @@ func TestAnArchiveOfOursThatWasCutIsNoFormerOne(t *testing.T) {
 		assert.ErrorContains(t, errors.New(cut.Why), "cut short")
 	}
 }
+
+func TestWhatWasHalfWrittenBesideAnArchiveIsRemoved(t *testing.T) {
+	d := newDir(t)
+	add(t, d, start, nil)
+	temporary, err := d.TemporaryPath(start)
+	assert.NilError(t, err)
+	others, err := d.TemporaryPath(start)
+	assert.NilError(t, err)
+	stay := []string{filepath.Base(others), ".memory_backup_20200101_000000.tar.gz.sha256.tmp-1", ".notes.txt.tmp-1"}
+	half := []string{
+		".memory_backup_20261120_020000.tar.gz.sha256.tmp-1", ".memory_backup_20261120_020000_2.tar.gz.md5.tmp-1",
+		".memory_backup_20261120_020000.tar.gz.json.tmp-1", ".latest_backup.txt.tmp-1",
+	}
+	for _, name := range append(stay, half...) {
+		assert.NilError(t, os.WriteFile(d.path(name), nil, 0o600))
+	}
+	before, err := os.ReadDir(d.Path)
+	assert.NilError(t, err)
+	assert.NilError(t, RemoveHalfWritten(temporary))
+	after, err := os.ReadDir(d.Path)
+	assert.NilError(t, err)
+	assert.Equal(t, len(after), len(before)-len(half))
+	for _, name := range half {
+		_, err := os.Lstat(d.path(name))
+		assert.ErrorIs(t, err, os.ErrNotExist, name)
+	}
+	assert.NilError(t, RemoveHalfWritten(filepath.Join(d.Path, "gone", filepath.Base(temporary))))
+}
