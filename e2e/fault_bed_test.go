@@ -141,3 +141,5 @@ func Archives(t testing.TB, folder string) []string {
 	assert.NilError(t, err)
 	return found
 }
+
+func contains(text, part string) bool { return strings.Contains(text, part) }

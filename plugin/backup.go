@@ -14,6 +14,7 @@ import (
 
 	"github.com/memsys/docker-memsys/compose"
 	"github.com/memsys/docker-memsys/internal/backup"
+	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/quiesce"
 )
 
@@ -23,6 +24,7 @@ type backupOptions struct {
 	backups     string
 	exclude     []string
 	includeLogs bool
+	allowEmpty  bool
 	quiesce     string
 	note        string
 	reason      string
@@ -53,6 +55,7 @@ A backup of some services only never counts as the latest of the project.`,
 	backupsFlag(cmd, &opts.backups)
 	flags.StringArrayVar(&opts.exclude, "exclude", nil, "Leave out what matches the pattern")
 	flags.BoolVar(&opts.includeLogs, "include-logs", false, "Keep logs too")
+	flags.BoolVar(&opts.allowEmpty, "allow-empty", false, "Accept that a source is empty of which the last backup has files")
 	flags.StringVar(&opts.quiesce, "quiesce", "", "How writers are held still: auto, pause, stop, none (default: the project's)")
 	flags.StringVar(&opts.note, "note", "", "Text to keep with the backup")
 	flags.StringVar(&opts.reason, "reason", "manual", "Why the backup is made: manual, scheduled")
@@ -103,8 +106,9 @@ func (a *app) backup(ctx context.Context, services []string, opts backupOptions)
 	if err := s.checkServices(services); err != nil {
 		return err
 	}
+	wish := backupWish{services: services, reason: opts.reason, note: opts.note, allowEmpty: opts.allowEmpty}
 	if opts.dryRun {
-		plan, err := s.planBackup(ctx, services, opts.reason, opts.note)
+		plan, err := s.planBackup(ctx, wish)
 		if err != nil {
 			return err
 		}
@@ -119,7 +123,7 @@ func (a *app) backup(ctx context.Context, services []string, opts backupOptions)
 	if ctx, err = s.begin(ctx, "backup", opts.lockOptions, map[string]any{"services": services}); err != nil {
 		return err
 	}
-	res, err := s.makeBackup(ctx, services, opts.reason, opts.note)
+	res, err := s.makeBackup(ctx, wish)
 	if err = errors.Join(err, s.end(ctx, err)); err != nil {
 		return err
 	}
@@ -145,23 +149,34 @@ func (s *session) checkBackup(ctx context.Context, services []string) error {
 	return backup.Check(ctx, s.Store, backup.Request{Sources: s.Sources, Locate: s.locate, Only: services, Exclude: s.Config.Exclude})
 }
 
-func (s *session) planBackup(ctx context.Context, services []string, reason, note string) (*backup.Plan, error) {
+// backupWish is what one backup is asked to be, beside the project's settings.
+type backupWish struct {
+	services   []string
+	reason     string
+	note       string
+	allowEmpty bool
+}
+
+func (s *session) planBackup(ctx context.Context, w backupWish) (*backup.Plan, error) {
 	mode, err := quiesce.ParseMode(s.Config.Quiesce)
 	if err != nil {
 		return nil, err
 	}
 	return backup.Prepare(ctx, s.Store, backup.Request{
 		Project: s.archiveProject(), Services: s.services(ctx), Sources: s.Sources, Containers: s.Containers,
-		Locate: s.locate, Files: s.Files(), Only: services, Exclude: s.Config.Exclude, IncludeLogs: s.Config.IncludeLogs,
-		Quiesce: mode, HoldLimit: s.Config.HoldLimit, Reason: reason, Note: note, Tool: buildVersion().Version, Warnings: s.Warnings,
+		Locate: s.locate, Files: s.Files(), Only: w.services, Exclude: s.Config.Exclude, IncludeLogs: s.Config.IncludeLogs,
+		AllowEmpty: w.allowEmpty, Quiesce: mode, HoldLimit: s.Config.HoldLimit, Reason: w.reason, Note: w.note, Tool: buildVersion().Version, Warnings: s.Warnings,
 	})
 }
 
-// makeBackup makes a backup within the operation that has begun.
-func (s *session) makeBackup(ctx context.Context, services []string, reason, note string) (*backup.Result, error) {
-	plan, err := s.planBackup(ctx, services, reason, note)
+// makeBackup makes a backup within the operation that has begun. What the plan warns of is said, not only stored.
+func (s *session) makeBackup(ctx context.Context, w backupWish) (*backup.Result, error) {
+	plan, err := s.planBackup(ctx, w)
 	if err != nil {
 		return nil, err
+	}
+	for _, warning := range plan.Warnings[len(s.Warnings):] { // the session has said its own
+		s.app.sink().Report(progress.Event{Step: "plan", Object: s.Name, Status: progress.Warning, Text: warning})
 	}
 	run := backup.Runner{
 		Clock: s.clock(), Journal: s.journal, Quiescer: s.quiescer(), Progress: s.app.sink(), NewID: newID,

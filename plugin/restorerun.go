@@ -50,7 +50,7 @@ func (s *session) restoreRequest(ctx context.Context, b store.Backup, opts resto
 	if !req.Safety {
 		return req, nil
 	}
-	plan, err := s.planBackup(ctx, nil, store.BeforeRestore, "")
+	plan, err := s.planBackup(ctx, backupWish{reason: store.BeforeRestore})
 	if ctx.Err() != nil {
 		return req, context.Cause(ctx)
 	}
@@ -98,7 +98,7 @@ func (s *session) saveBefore(ctx context.Context, restoring string) (restore.Sav
 	if err := s.Store.Ensure(); err != nil {
 		return restore.Saved{}, err
 	}
-	res, err := s.makeBackup(ctx, nil, store.BeforeRestore, "before restoring "+restoring)
+	res, err := s.makeBackup(ctx, backupWish{reason: store.BeforeRestore, note: "before restoring " + restoring})
 	if err != nil {
 		return restore.Saved{}, err
 	}

@@ -133,7 +133,7 @@ func (p *Plan) measure(ctx context.Context) error {
 			return fmt.Errorf("measure source %s: %w", s.Name, err)
 		}
 		if s.Entries <= 1 && s.Bytes == 0 {
-			p.Warnings = append(p.Warnings, "source "+s.Name+" is empty: "+s.Root)
+			p.empty(s)
 		}
 		p.Entries += s.Entries
 		p.Bytes += s.Bytes

@@ -31,6 +31,7 @@ type Request struct {
 	Only        []string // services; empty for all
 	Exclude     []string // users' patterns
 	IncludeLogs bool
+	AllowEmpty  bool // a source may be empty although the last backup had content of it
 	Quiesce     quiesce.Mode
 	HoldLimit   time.Duration
 	Reason      string

@@ -56,10 +56,23 @@ func (k *keeper) skip(e *tree.Entry) string {
 	case rule != "" && archived:
 		k.clashes = append(k.clashes, e.Path)
 		return ""
+	case rule == "" && !archived && k.belowUnread(e.Path):
+		return keepUnread
 	case rule == "" && !archived:
 		return k.then(e)
 	}
 	return rule
+}
+
+// belowUnread tells whether a path lies in a folder that the backup has, but could not look into.
+func (k *keeper) belowUnread(path string) bool {
+	for path != "." {
+		path = parentOf(path)
+		if k.paths[path] == keepUnread {
+			return true
+		}
+	}
+	return false
 }
 
 // keeper makes the keeper of a target whose root exists.
