@@ -312,22 +312,6 @@ func copyTo(out tree.Content, r tree.Reader, size int64) error {
 	return nil
 }
 
-func (b *bed) stateDir() string { return b.state }
-
-// byPath locates sources that have a path.
-func byPath(_ context.Context, s compose.Source) (string, error) { return s.Path, nil }
-
-// safe stands for a safety backup that is made.
-func safe(context.Context) (Saved, error) { return Saved{Name: "safety", Complete: true}, nil }
-
-func contextFor(d time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), d)
-}
-
-func listAll(e quiesce.Engine) func(context.Context) ([]engine.Container, error) {
-	return func(ctx context.Context) ([]engine.Container, error) { return e.Containers(ctx, engine.Filter{}) }
-}
-
 func openFile(path string) (*os.File, *archive.Reader, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -3,6 +3,7 @@
 package restore
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -241,4 +242,20 @@ func runnerFor(client *engine.Client, j Journal, onMove func() error) *Runner {
 		Quiescer: &quiesce.Quiescer{Engine: client, Journal: j, Guard: quiesce.Unguarded{}, Now: time.Now, Sink: progress.Discard},
 		Safety:   safe, onMove: onMove,
 	}
+}
+
+func (b *bed) stateDir() string { return b.state }
+
+// byPath locates sources that have a path.
+func byPath(_ context.Context, s compose.Source) (string, error) { return s.Path, nil }
+
+// safe stands for a safety backup that is made.
+func safe(context.Context) (Saved, error) { return Saved{Name: "safety", Complete: true}, nil }
+
+func contextFor(d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), d)
+}
+
+func listAll(e quiesce.Engine) func(context.Context) ([]engine.Container, error) {
+	return func(ctx context.Context) ([]engine.Container, error) { return e.Containers(ctx, engine.Filter{}) }
 }
