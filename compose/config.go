@@ -106,7 +106,7 @@ func (p *Project) applyFlag(c *Config, s setting, flags Overrides) error {
 func apply(c *Config, s setting, texts []string, dir, origin string) error {
 	v, err := s.kind.read(texts, dir)
 	if err != nil {
-		return fmt.Errorf("%s: %s: %w", origin, s.Name, err)
+		return fmt.Errorf("%s: %w", origin, err)
 	}
 	s.set(c, v)
 	if s.kind.list() && c.Origins[s.Name] != "default" {

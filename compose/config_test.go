@@ -28,7 +28,7 @@ func TestSettingsErrorsNamePlaceAndCure(t *testing.T) {
 		{"x-memsys: [a]", `compose.yaml:2:1: x-memsys: must be a mapping with backups, chroma, exclude, health, quiesce, quiesce-limit, retention, time-zone, not a list`},
 		{"x-memsys:\n  exclude: '*.bak'", `compose.yaml:3:3: x-memsys.exclude: must be a list of texts, not the text "*.bak"`},
 		{"x-memsys:\n  exclude: [a, 3]", `compose.yaml:3:3: x-memsys.exclude: must be a list of texts, not a list with 3`},
-		{"x-memsys:\n  exclude: ['[']", `compose.yaml:3:3: x-memsys.exclude: exclusion pattern "[": not a pattern`},
+		{"x-memsys:\n  exclude: ['[']", `compose.yaml:3:3: x-memsys.exclude: "[" is not a pattern`},
 		{"x-memsys:\n  exclude: ['']", `compose.yaml:3:3: x-memsys.exclude: has an empty pattern`},
 		{"x-memsys:\n  health:\n    timeout: 90", `compose.yaml:4:5: x-memsys.health.timeout: must be a text, not 90`},
 		{"x-memsys:\n  health:\n    timeout: '90'", `compose.yaml:4:5: x-memsys.health.timeout: must be a number and a unit, such as 90s or 2m, not "90"`},
@@ -109,9 +109,9 @@ func TestFlagsOverEnvironmentOverFile(t *testing.T) {
 func TestEnvironmentAndFlagErrorsNameThem(t *testing.T) {
 	p := project(t, map[string]string{"compose.yaml": oneService})
 	_, err := p.Config([]string{"MEMSYS_RETENTION_DAILY=-1"}, Overrides{})
-	assert.Error(t, err, "MEMSYS_RETENTION_DAILY: retention.daily: must be 0 or more, not -1")
+	assert.Error(t, err, "MEMSYS_RETENTION_DAILY: must be 0 or more, not -1")
 	_, err = p.Config(nil, Overrides{Values: map[string][]string{"quiesce": {"stopp"}}})
-	assert.Error(t, err, `--quiesce: quiesce: must be one of auto, pause, stop, none, not "stopp", did you mean "stop"?`)
+	assert.Error(t, err, `--quiesce: must be one of auto, pause, stop, none, not "stopp", did you mean "stop"?`)
 	var flag *FlagError
 	assert.Assert(t, errors.As(err, &flag), "%T", err)
 	_, err = p.Config(nil, Overrides{Values: map[string][]string{"retention.daily": {"0"}, "retention.weekly": {"0"}, "retention.monthly": {"0"}, "retention.last": {"0"}}})

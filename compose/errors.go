@@ -67,13 +67,17 @@ func loadError(err error) error {
 			}
 		}
 	}
+	if m := unknownField.FindStringSubmatch(text); m != nil {
+		return &lineError{text: m[1] + ": unknown key " + m[2], err: err}
+	}
 	return &lineError{text: "load project: " + text, err: err}
 }
 
-// How compose-go wraps the words of its yaml parser, and the two ways in which these say a place.
+// How compose-go wraps the words of its yaml parser, the two ways in which these say a place, and how it names a key that it does not know.
 var (
 	parseFailure = regexp.MustCompile(`^failed to parse (.+?): (.*(?:\bL\d+\.C\d+|\bline \d+).*)$`)
 	rangePlace   = regexp.MustCompile(`\bL(\d+)\.C(\d+)(?:-L\d+\.C\d+)?: (.*)$`)
+	unknownField = regexp.MustCompile(`^validating (.+): (\S+) false schema$`)
 	linePlace    = regexp.MustCompile(`^.*: line (\d+): (.*)$`)
 )
 

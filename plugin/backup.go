@@ -42,7 +42,8 @@ new archive in the backups directory. Services that can write the data are pause
 while it is read and let go again whatever happens. The archive is read back from
 the disk and checked before it gets its name.
 
-A backup of some services only never counts as the latest of the project.`,
+A backup of some services only never counts as the latest of the project. Where
+something could not be read the backup is made all the same, and ends with 3.`,
 		Example: examples("docker memsys backup", "docker memsys backup --note 'before the move'",
 			"docker memsys backup memory-system --quiesce stop", "docker memsys backup --dry-run"),
 		GroupID:           groupData,
@@ -53,8 +54,8 @@ A backup of some services only never counts as the latest of the project.`,
 	}
 	flags := cmd.Flags()
 	backupsFlag(cmd, &opts.backups)
-	flags.StringArrayVar(&opts.exclude, "exclude", nil, "Leave out what matches the pattern")
-	flags.BoolVar(&opts.includeLogs, "include-logs", false, "Keep logs too")
+	flags.StringArrayVar(&opts.exclude, "exclude", nil, "Leave out files that match the pattern, such as '*.bak' or 'cache/**'; may be repeated")
+	flags.BoolVar(&opts.includeLogs, "include-logs", false, "Keep log files and folders too")
 	flags.BoolVar(&opts.allowEmpty, "allow-empty", false, "Accept that a source is empty of which the last backup has files")
 	flags.StringVar(&opts.quiesce, "quiesce", "", "How writers are held still: auto, pause, stop, none (default: the project's)")
 	flags.StringVar(&opts.note, "note", "", "Text to keep with the backup")
@@ -72,7 +73,7 @@ func reasons() []string { return []string{"manual", "scheduled"} }
 
 // lockFlags adds the flags of commands that take the project's lock.
 func lockFlags(cmd *cobra.Command, o *lockOptions) {
-	cmd.Flags().DurationVar(&o.wait, "wait", 0, "How long to wait for another run of this project")
+	cmd.Flags().DurationVar(&o.wait, "wait", 0, "How long to wait for another run of this project to end, such as 30s or 10m (default: not at all)")
 }
 
 // completeWords completes the values of a flag.
@@ -99,6 +100,9 @@ func (a *app) backup(ctx context.Context, services []string, opts backupOptions)
 	if !slices.Contains(reasons(), opts.reason) {
 		return usagef("--reason %s means nothing: use %s", opts.reason, strings.Join(reasons(), " or "))
 	}
+	if err := opts.checkFormat(); err != nil {
+		return err
+	}
 	s, err := a.openSession(ctx, opts.overrides())
 	if err != nil {
 		return err
@@ -112,7 +116,7 @@ func (a *app) backup(ctx context.Context, services []string, opts backupOptions)
 		if err != nil {
 			return err
 		}
-		return a.printBackupPlan(plan, opts.format)
+		return a.printBackupPlan(plan, s.Warnings, opts.format)
 	}
 	if err := s.checkBackup(ctx, services); err != nil {
 		return err
@@ -128,6 +132,14 @@ func (a *app) backup(ctx context.Context, services []string, opts backupOptions)
 		return err
 	}
 	return a.printBackup(res, opts.format)
+}
+
+// checkFormat refuses a template before anything is done for it.
+func (o backupOptions) checkFormat() error {
+	if o.dryRun {
+		return checkFormat(o.format, backupPlan{})
+	}
+	return checkFormat(o.format, &backup.Result{})
 }
 
 // checkServices refuses names that are no service of the project.

@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -83,8 +84,8 @@ type backupPlanLeft struct {
 	Why  string `json:"why"`
 }
 
-// printBackupPlan prints what a backup would do.
-func (a *app) printBackupPlan(p *backup.Plan, format string) error {
+// printBackupPlan prints what a backup would do. Warnings that were said already are not said to a person again.
+func (a *app) printBackupPlan(p *backup.Plan, said []string, format string) error {
 	out := backupPlan{
 		Directory: p.Dir.Path, Quiesce: string(p.Quiesce.Mode), Entries: p.Entries, Bytes: p.Bytes, Expected: p.Expected,
 		Free: p.Free, Warnings: p.Warnings,
@@ -101,6 +102,7 @@ func (a *app) printBackupPlan(p *backup.Plan, format string) error {
 	if format != "" {
 		return a.printFormatted(format, out)
 	}
+	out.Warnings = slices.DeleteFunc(slices.Clone(p.Warnings), func(w string) bool { return slices.Contains(said, w) })
 	return a.printBackupSteps(out)
 }
 

@@ -103,7 +103,7 @@ func verdictOf(err error) verdict {
 	case isFlagError(err):
 		return verdict{Code: exitUsage, Message: err.Error(), Hint: flagHint("docker "+name, err)}
 	case errors.As(err, &notFound):
-		return verdict{Code: exitNoBackup, Message: err.Error(), Hint: "docker memsys list"}
+		return verdict{Code: exitNoBackup, Message: err.Error(), Hint: notFoundHint(notFound)}
 	case errors.Is(err, journal.ErrLocked):
 		return verdict{Code: exitLocked, Message: err.Error(), Hint: "run it again when the other has ended, or wait for it with --wait 10m"}
 	case restoreVerdict(err) != nil:
@@ -112,6 +112,14 @@ func verdictOf(err error) verdict {
 		return verdict{Code: max(status.StatusCode, exitFailed), Message: status.Error()}
 	}
 	return verdict{Code: exitFailed, Message: err.Error(), Hint: hintFor(err)}
+}
+
+// notFoundHint is where to look for a backup, or how to make the first.
+func notFoundHint(e *store.NotFoundError) string {
+	if e.Empty {
+		return "docker memsys backup"
+	}
+	return "docker memsys list"
 }
 
 // isFlagError tells the errors about flags that stand before the verb: cobra hands them over as they are.

@@ -11,7 +11,11 @@ const longHelp = `Back up, verify and restore the data of a Compose project.
 
 memsys reads the Compose file, finds every folder and volume that holds data, and
 stores them in one archive that plain tar can restore. A backup counts only after
-it was read back and checked.`
+it was read back and checked.
+
+Every command ends with 0 when it did what it was asked, 1 when it failed and nothing
+was changed or all was put back, 2 on wrong use, 3 incomplete, 4 damage found, 6 when a
+person is needed, 7 locked by another run, 8 no such backup, 130 interrupted.`
 
 // usageTemplate is docker's layout with groups of commands, and the project flags set apart.
 const usageTemplate = `Usage:  {{if .HasAvailableSubCommands}}{{.CommandPath}} [OPTIONS] COMMAND{{else}}{{.UseLine}}{{end}}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/memsys/docker-memsys/compose"
 	"github.com/memsys/docker-memsys/internal/display"
+	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/store"
 )
 
@@ -53,7 +54,7 @@ Asks no engine.`,
 
 // backupsFlag adds --backups.
 func backupsFlag(cmd *cobra.Command, target *string) {
-	cmd.Flags().StringVar(target, "backups", "", "Backups directory (default: the project's)")
+	cmd.Flags().StringVar(target, "backups", "", "Backups directory (default: the project's, see docker memsys config)")
 	_ = cmd.RegisterFlagCompletionFunc("backups", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return nil, cobra.ShellCompDirectiveFilterDirs
 	})
@@ -63,6 +64,9 @@ func backupsFlag(cmd *cobra.Command, target *string) {
 func (a *app) list(ctx context.Context, opts listOptions) error {
 	dir, err := a.openArchives(ctx, opts.backups, nil)
 	if err != nil {
+		return err
+	}
+	if err := dir.named(opts.backups); err != nil {
 		return err
 	}
 	all, err := dir.List(ctx)
@@ -105,13 +109,13 @@ func (a *app) printBackups(all []store.Backup, opts listOptions) error {
 	rows := func(write func(formatter.SubContext) error) error {
 		for _, b := range all {
 			if err := write(&backupRow{Backup: b, now: a.world.Now(), trunc: !opts.noTrunc}); err != nil {
-				return &usageError{message: err.Error()}
+				return err
 			}
 		}
 		return nil
 	}
 	if err := c.Write(newBackupRow(), rows); err != nil {
-		return usagef("%v", err)
+		return formatError(err, columns(newBackupRow().Header.(formatter.SubHeaderContext)))
 	}
 	return nil
 }
@@ -243,4 +247,4 @@ func age(now, t time.Time) string {
 }
 
 // size is a number of bytes for a person.
-func size(n int64) string { return units.HumanSizeWithPrecision(float64(n), 3) }
+func size(n int64) string { return progress.Size(n) }

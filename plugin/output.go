@@ -77,10 +77,10 @@ func (a *app) printFormatted(format string, v any) error {
 	}
 	tmpl, err := templates.Parse(format)
 	if err != nil {
-		return usagef("template parsing error: %v", err)
+		return formatError(err, nil)
 	}
-	if err := tmpl.Execute(a.out, v); err != nil {
-		return usagef("template parsing error: %v", err)
+	if err := tmpl.Option("missingkey=error").Execute(a.out, v); err != nil {
+		return formatError(err, fieldsOf(v))
 	}
 	return a.printf("\n")
 }

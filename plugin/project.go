@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -31,7 +33,7 @@ func (a *app) loadProject(ctx context.Context, overrides compose.Overrides) (*pr
 		return nil, err
 	}
 	for _, warning := range p.Warnings {
-		a.sink().Report(progress.Event{Step: "load", Object: p.Name, Status: progress.Warning, Text: warning})
+		a.sink().Report(progress.Event{Step: "load", Status: progress.Warning, Text: warning})
 	}
 	a.noticeInterrupted(p)
 	return p, nil
@@ -101,6 +103,14 @@ func childEnviron(environ []string) []string {
 type archives struct {
 	*store.Dir
 	Config *compose.Config
+}
+
+// named refuses a folder that was named with --backups and does not exist: a name that was mistyped is no empty list.
+func (d *archives) named(flag string) error {
+	if _, err := os.Stat(d.Path); flag != "" && errors.Is(err, fs.ErrNotExist) {
+		return usagef("--backups: there is no folder %s", d.Path)
+	}
+	return nil
 }
 
 // openArchives finds the backups directory: --backups, else the project's. A folder without a project will do where

@@ -109,7 +109,7 @@ func withoutEngine(err error) string {
 // warn keeps a warning for the manifest and reports it.
 func (s *session) warn(step, text string) {
 	s.Warnings = append(s.Warnings, text)
-	s.app.sink().Report(progress.Event{Step: step, Object: s.Name, Status: progress.Warning, Text: text})
+	s.app.sink().Report(progress.Event{Step: step, Status: progress.Warning, Text: text})
 }
 
 // reachable tells whether an engine answers.
@@ -184,6 +184,9 @@ type lockOptions struct {
 // begin takes the lock, resolves what an interrupted run left, and puts the operation on record. The returned context
 // ends when the lock is lost. The caller ends it with s.end.
 func (s *session) begin(ctx context.Context, op string, o lockOptions, details any) (context.Context, error) {
+	if o.wait < 0 {
+		return nil, usagef("--wait: must not be negative, got %s", o.wait)
+	}
 	a := s.app
 	dir, err := a.stateDir()
 	if err != nil {
@@ -227,7 +230,7 @@ func (s *session) takeLock(ctx context.Context, op string, o lockOptions) (conte
 		return nil, err
 	}
 	for _, limit := range lock.Limits() {
-		a.sink().Report(progress.Event{Step: "lock", Object: s.Name, Status: progress.Warning, Text: limit})
+		a.sink().Report(progress.Event{Step: "lock", Status: progress.Warning, Text: limit})
 	}
 	s.lock = lock
 	return ctx, nil

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/memsys/docker-memsys/compose"
+	"github.com/memsys/docker-memsys/internal/backup"
 	"github.com/memsys/docker-memsys/internal/display"
 	"github.com/memsys/docker-memsys/internal/tree"
 )
@@ -74,7 +75,7 @@ func (a *app) sources(ctx context.Context, opts sourcesOptions) error {
 		return nil
 	})
 	if err != nil {
-		return usagef("%v", err)
+		return formatError(err, columns(newSourceRow().Header.(formatter.SubHeaderContext)))
 	}
 	return nil
 }
@@ -92,13 +93,22 @@ func (a *app) sourceRows(ctx context.Context, s *session, opts sourcesOptions) (
 			row.unreachable = err.Error()
 		default:
 			row.path = place
-			if !opts.noSize && !opts.quiet {
-				row.size = measure(ctx, place)
-			}
+			row.look(ctx, place, !opts.noSize && !opts.quiet)
 		}
 		rows = append(rows, row)
 	}
 	return rows, nil
+}
+
+// look tells whether there is anything at place, and how much if sized.
+func (r *sourceRow) look(ctx context.Context, place string, sized bool) {
+	if _, err := backup.Reach(place); err != nil {
+		r.unreachable = err.Error()
+		return
+	}
+	if sized {
+		r.size = measure(ctx, place)
+	}
 }
 
 // measure is the number of bytes of the files below path, each counted once; -1 where it cannot be read.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -53,6 +54,9 @@ func (a *app) verify(ctx context.Context, args []string, opts verifyOptions) err
 	if opts.all && len(args) > 0 {
 		return usagef("--all and %q cannot be given together", args[0])
 	}
+	if err := checkFormat(opts.format, verification{}); err != nil {
+		return err
+	}
 	dir, err := a.openArchives(ctx, opts.backups, args)
 	if err != nil {
 		return err
@@ -73,11 +77,21 @@ func (a *app) verify(ctx context.Context, args []string, opts verifyOptions) err
 	}
 	if len(damaged) > 0 {
 		return &outcome{
-			code: exitDamaged, message: fmt.Sprintf("%d of %d backups are damaged", len(damaged), len(wanted)),
+			code: exitDamaged, message: damagedMessage(damaged, len(wanted)),
 			hint: "docker memsys list, and restore from one that is verified",
 		}
 	}
 	return nil
+}
+
+// damagedMessage names the damaged of so many archives, the first few if they are many.
+func damagedMessage(damaged []string, all int) string {
+	const most = 3
+	names := damaged
+	if len(names) > most {
+		names = append(names[:most:most], fmt.Sprintf("%d more", len(damaged)-most))
+	}
+	return display.Clean(fmt.Sprintf("%d of %s damaged: %s", len(damaged), plural(int64(all), "archive is", "archives are"), strings.Join(names, ", ")))
 }
 
 // wanted are the backups to verify.
@@ -85,7 +99,7 @@ func (a *app) wanted(ctx context.Context, dir *store.Dir, args []string, all boo
 	if all {
 		found, err := dir.List(ctx)
 		if err == nil && len(found) == 0 {
-			return nil, &store.NotFoundError{Arg: "--all", Dir: dir.Path, Why: "there is none at all"}
+			return nil, &store.NotFoundError{Dir: dir.Path, Empty: true}
 		}
 		return found, err
 	}

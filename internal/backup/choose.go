@@ -12,6 +12,7 @@ import (
 
 	"github.com/memsys/docker-memsys/compose"
 	"github.com/memsys/docker-memsys/internal/engine"
+	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/quiesce"
 	"github.com/memsys/docker-memsys/internal/tree"
 )
@@ -59,19 +60,23 @@ func (p *Plan) locate(ctx context.Context, s *Source) {
 		s.Missing = err.Error()
 		return
 	}
+	if s.Root, err = Reach(root); err != nil {
+		s.Missing = err.Error()
+	}
+}
+
+// Reach follows links to the folder or file of a source. Its error says why nothing can be read there.
+func Reach(root string) (string, error) {
 	info, err := os.Stat(root)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		s.Missing = root + " does not exist"
+		return "", fmt.Errorf("%s does not exist", root)
 	case err != nil:
-		s.Missing = err.Error()
+		return "", err
 	case !info.IsDir() && !info.Mode().IsRegular():
-		s.Missing = root + " is neither a folder nor a file"
-	default:
-		if s.Root, err = filepath.EvalSymlinks(root); err != nil {
-			s.Missing = err.Error()
-		}
+		return "", fmt.Errorf("%s is neither a folder nor a file", root)
 	}
+	return filepath.EvalSymlinks(root)
 }
 
 // The rules of what lies in a source under a name of its own, as they stand in the manifest.
@@ -186,7 +191,7 @@ func (p *Plan) room() error {
 		return &NoSpaceError{Dir: p.Dir.Path, Need: least, Free: free}
 	}
 	if p.Expected > free {
-		p.Warnings = append(p.Warnings, fmt.Sprintf("the archive may need up to %d bytes and %d are free in %s", p.Expected, free, p.Dir.Path))
+		p.Warnings = append(p.Warnings, fmt.Sprintf("the archive may need up to %s and %s is free in %s", progress.Size(p.Expected), progress.Size(free), p.Dir.Path))
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/memsys/docker-memsys/compose"
 	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/engine"
+	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/quiesce"
 	"github.com/memsys/docker-memsys/internal/store"
 	"github.com/memsys/docker-memsys/internal/tree"
@@ -78,7 +79,7 @@ type NoSpaceError struct {
 }
 
 func (e *NoSpaceError) Error() string {
-	return fmt.Sprintf("no space in %s: a backup needs about %d bytes, %d are free", e.Dir, e.Need, e.Free)
+	return fmt.Sprintf("no space in %s: a backup needs about %s, %s is free", e.Dir, progress.Size(e.Need), progress.Size(e.Free))
 }
 
 // ErrNothing says that no source of the project can be backed up.

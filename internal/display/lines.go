@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/docker/go-units"
 	"github.com/memsys/docker-memsys/internal/progress"
 )
 
@@ -68,6 +67,9 @@ func plainLine(e progress.Event) string {
 		parts = append(parts, Clean(e.Object))
 	}
 	head := strings.Join(parts, " ")
+	if e.Status == progress.Warning && e.Object == "" && e.Text != "" {
+		return string(e.Status) + ": " + Clean(e.Text) // a sentence that names its object itself
+	}
 	if e.Status == progress.Warning || e.Status == progress.Failed {
 		head = string(e.Status) + ": " + head
 	}
@@ -111,7 +113,7 @@ func amount(n int64, unit progress.Unit) string {
 	if unit == progress.Entries {
 		return fmt.Sprintf("%d entries", n)
 	}
-	return units.HumanSizeWithPrecision(float64(n), 3)
+	return progress.Size(n)
 }
 
 // jsonEvent is an event on the wire: docs/json-output.md.

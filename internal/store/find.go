@@ -34,10 +34,28 @@ func (d *Dir) latest(ctx context.Context) (Backup, error) {
 		return Backup{}, err
 	}
 	b, ok := NewestGood(all)
-	if !ok {
-		return Backup{}, &NotFoundError{Arg: Latest, Dir: d.Path, Why: fmt.Sprintf("none of the %d archives is verified and complete", len(all))}
+	switch {
+	case ok:
+		return b, nil
+	case len(all) == 0:
+		return Backup{}, &NotFoundError{Arg: Latest, Dir: d.Path, Empty: true}
+	case len(all) == 1:
+		return Backup{}, &NotFoundError{Arg: Latest, Dir: d.Path, Why: "the only archive, " + all[0].Name + ", " + notGood(all[0])}
 	}
-	return b, nil
+	return Backup{}, &NotFoundError{Arg: Latest, Dir: d.Path, Why: fmt.Sprintf("none of the %d archives is a verified, complete backup of the whole project", len(all))}
+}
+
+// notGood says why a backup is never latest.
+func notGood(b Backup) string {
+	switch {
+	case b.State == Verified && len(b.Selected) > 0:
+		return "is one of some services only"
+	case b.State == Verified && b.Reason == BeforeRestore:
+		return "is a safety backup of a restore"
+	case b.State == Verified:
+		return "was made by the former script"
+	}
+	return "is " + string(b.State)
 }
 
 // pointed follows latest_backup.txt, given as a path or as the bare name in this directory.

@@ -70,15 +70,25 @@ func words(r *archive.Report, want string) []string {
 	return out
 }
 
-// ProveAndRecord proves a backup and keeps the result beside it. A folder that cannot be written is not an error: the
-// result stands all the same.
+// ProveAndRecord proves a backup and keeps the result beside it, unless the file is a stranger: neither its name nor its
+// content says that it is a backup. A folder that cannot be written is not an error: the result stands all the same.
 func (d *Dir) ProveAndRecord(ctx context.Context, b Backup, now time.Time, o archive.VerifyOptions) (Proven, error) {
 	p, err := d.Prove(ctx, b, o)
 	if err != nil {
 		return p, err
 	}
+	if d.stranger(p) {
+		return p, nil
+	}
 	if err := d.RecordVerify(ctx, p.Backup, now, p.Report, p.Damage); err != nil && !errors.Is(err, os.ErrPermission) && !readOnly(err) {
 		return p, err
 	}
 	return p, nil
+}
+
+// stranger tells whether nothing says that a file is a backup.
+func (d *Dir) stranger(p Proven) bool {
+	_, named := ParseName(p.Backup.Name, d.location())
+	ours := !p.Backup.Former && p.Sound()
+	return !named && !ours && !p.Summed
 }

@@ -67,9 +67,14 @@ type NotFoundError struct {
 	Arg string
 	Dir string
 	Why string
+	// Empty tells that there is no backup at all.
+	Empty bool
 }
 
 func (e *NotFoundError) Error() string {
+	if e.Empty {
+		return "no backups in " + e.Dir + " yet"
+	}
 	if e.Why != "" {
 		return fmt.Sprintf("no backup %q in %s: %s", e.Arg, e.Dir, e.Why)
 	}

@@ -163,7 +163,7 @@ func TestVerificationMarksAndUnmarks(t *testing.T) {
 	assert.NilError(t, err)
 	assert.Equal(t, b.State, Damaged)
 	_, err = d.Find(t.Context(), Latest)
-	assert.ErrorContains(t, err, "none of the 1 archives")
+	assert.ErrorContains(t, err, "the only archive, memory_backup_20261120_020000.tar.gz, is damaged")
 }
 
 func flip(t *testing.T, path string, at int64) {

@@ -65,11 +65,11 @@ func compile(text string) (pattern, error) {
 	p := pattern{text: text, folders: strings.HasSuffix(text, "/"), anchored: strings.Contains(glob, "/")}
 	p.glob = strings.TrimPrefix(glob, "/")
 	if p.glob == "" || strings.HasPrefix(text, "!") || !doublestar.ValidatePattern(p.glob) {
-		return p, fmt.Errorf("exclusion pattern %q: not a pattern", text)
+		return p, fmt.Errorf("%q is not a pattern", text)
 	}
 	for part := range strings.SplitSeq(p.glob, "/") {
 		if part == ".." || part == "." || part == "" {
-			return p, fmt.Errorf("exclusion pattern %q: has an empty, . or .. component", text)
+			return p, fmt.Errorf("pattern %q has an empty, . or .. component", text)
 		}
 	}
 	return p, nil
