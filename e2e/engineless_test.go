@@ -41,8 +41,18 @@ func TestCommandsThatNeedNoEngineDialNone(t *testing.T) {
 	p.Setenv("COMPOSE_PROJECT_NAME", v.Name)
 	dialled := countDials(t, p)
 	for _, args := range [][]string{
-		{"version"}, {"--help"}, {"help", "backup"}, {"backup", "--help"}, {}, {"config"},
-		{"list"}, {"ls", "--format", "json"}, {"inspect", "latest"}, {"inspect", backup}, {"verify"}, {"verify", "--all"},
+		{"version"},
+		{"--help"},
+		{"help", "backup"},
+		{"backup", "--help"},
+		{},
+		{"config"},
+		{"list"},
+		{"ls", "--format", "json"},
+		{"inspect", "latest"},
+		{"inspect", backup},
+		{"verify"},
+		{"verify", "--all"},
 	} {
 		p.Memsys(args...).Assert(t, icmd.Success)
 		p.Standalone(args...).Assert(t, icmd.Success)
