@@ -53,7 +53,9 @@ func (a *app) readProject(ctx context.Context, overrides compose.Overrides) (*pr
 	if err != nil {
 		return nil, err
 	}
-	return &project{Project: loaded, Config: config, Store: a.openDir(config.Backups, config.TimeZone)}, nil
+	dir := a.openDir(config.Backups, config.TimeZone)
+	dir.Owner = store.Owner{Name: loaded.Name, WorkingDir: loaded.WorkingDir}
+	return &project{Project: loaded, Config: config, Store: dir}, nil
 }
 
 // openDir is the backups directory at path.

@@ -99,7 +99,7 @@ func Prepare(ctx context.Context, dir *store.Dir, req Request) (*Plan, error) {
 		return nil, err
 	}
 	p.Sequence = store.NextSequence(all)
-	if b, ok := store.NewestGood(all); ok {
+	if b, ok := dir.NewestGood(all); ok {
 		p.Previous = &b
 	}
 	if err := p.choose(ctx); err != nil {

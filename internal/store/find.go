@@ -33,21 +33,23 @@ func (d *Dir) latest(ctx context.Context) (Backup, error) {
 	if err != nil {
 		return Backup{}, err
 	}
-	b, ok := NewestGood(all)
+	b, ok := d.NewestGood(all)
 	switch {
 	case ok:
 		return b, nil
 	case len(all) == 0:
 		return Backup{}, &NotFoundError{Arg: Latest, Dir: d.Path, Empty: true}
 	case len(all) == 1:
-		return Backup{}, &NotFoundError{Arg: Latest, Dir: d.Path, Why: "the only archive, " + all[0].Name + ", " + notGood(all[0])}
+		return Backup{}, &NotFoundError{Arg: Latest, Dir: d.Path, Why: "the only archive, " + all[0].Name + ", " + d.notGood(all[0])}
 	}
-	return Backup{}, &NotFoundError{Arg: Latest, Dir: d.Path, Why: fmt.Sprintf("none of the %d archives is a verified, complete backup of the whole project", len(all))}
+	return Backup{}, &NotFoundError{Arg: Latest, Dir: d.Path, Why: fmt.Sprintf("none of the %d archives is a verified, complete backup of the whole project%s", len(all), strings.TrimRight(" "+d.Owner.Name, " "))}
 }
 
 // notGood says why a backup is never latest.
-func notGood(b Backup) string {
+func (d *Dir) notGood(b Backup) string {
 	switch {
+	case b.State == Verified && b.Owner.Name != "" && d.Owner.Name != "" && b.Owner.Name != d.Owner.Name:
+		return "is of project " + b.Owner.Name
 	case b.State == Verified && len(b.Selected) > 0:
 		return "is one of some services only"
 	case b.State == Verified && b.Reason == BeforeRestore:

@@ -33,7 +33,7 @@ func (d *Dir) look(name string) (Backup, error) {
 
 // describe fills b from the record's summary or, without one that fits the file, from the manifest.
 func describe(b *Backup, rec Record) (complete bool, err error) {
-	if s := rec.Summary; s != nil && s.Size == b.Size {
+	if s := rec.Summary; s != nil && s.Size == b.Size && s.Owner.Name != "" {
 		s.apply(b)
 		return s.Complete, nil
 	}

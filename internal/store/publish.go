@@ -171,11 +171,20 @@ func (d *Dir) SHA256(name string) (string, error) {
 	return strings.ToLower(sum), nil
 }
 
-// pointLatest writes latest_backup.txt where the newest good backup is another than it says.
+// pointLatest writes latest_backup.txt where the newest good backup is another than it says. Without one, a file that names
+// an archive of ours which is damaged goes: nothing is better than that.
 func (d *Dir) pointLatest(ctx context.Context) error {
-	b, err := d.latest(ctx)
+	named, nameErr := d.pointed(d.path(LatestFile))
+	whose := *d
+	if whose.Owner == (Owner{}) && nameErr == nil {
+		whose.Owner = named.Owner // who has no project changes nobody's latest into that of another
+	}
+	b, err := whose.latest(ctx)
 	var none *NotFoundError
 	if errors.As(err, &none) {
+		if nameErr == nil && !named.Former && named.State == Damaged {
+			return errors.Join(os.Remove(d.path(LatestFile)), syncDir(d.Path))
+		}
 		return nil
 	}
 	if err != nil {

@@ -34,6 +34,7 @@ type Summary struct {
 	Created  time.Time `json:"created"`
 	Reason   string    `json:"reason"`
 	Note     string    `json:"note,omitempty"`
+	Owner    Owner     `json:"project"`
 	Selected []string  `json:"selected,omitempty"`
 	Complete bool      `json:"complete"`
 	Files    int64     `json:"files"`
@@ -54,7 +55,7 @@ type Proof struct {
 func Summarize(m *archive.Manifest, size int64) Summary {
 	s := Summary{
 		ID: m.ID, Sequence: m.Sequence, Created: m.Created, Reason: m.Reason, Note: m.Note,
-		Selected: m.Project.Selected, Complete: m.Complete, Size: size,
+		Owner: Owner{m.Project.Name, m.Project.WorkingDir}, Selected: m.Project.Selected, Complete: m.Complete, Size: size,
 	}
 	for _, src := range m.Sources {
 		s.Files += src.Files
@@ -65,7 +66,7 @@ func Summarize(m *archive.Manifest, size int64) Summary {
 
 func (s Summary) apply(b *Backup) {
 	b.ID, b.Sequence, b.Created, b.Reason, b.Note = s.ID, s.Sequence, s.Created, s.Reason, s.Note
-	b.Selected, b.Files, b.Bytes = s.Selected, s.Files, s.Bytes
+	b.Owner, b.Selected, b.Files, b.Bytes = s.Owner, s.Selected, s.Files, s.Bytes
 }
 
 // record reads the record of an archive; a missing or unreadable one is empty, for the archive is the authority.

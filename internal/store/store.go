@@ -47,6 +47,7 @@ type Backup struct {
 	Sequence int64
 	Reason   string
 	Note     string
+	Owner    Owner
 	Selected []string // services the backup was limited to
 	Files    int64
 	Bytes    int64
@@ -55,6 +56,12 @@ type Backup struct {
 	Proven   time.Time // last verification that read every byte
 	// Former tells that the script which docker memsys replaces made it: a plain tar.gz without manifest.
 	Former bool
+}
+
+// Owner is the project that a backup is of, as far as a folder tells projects apart. The zero value is not known.
+type Owner struct {
+	Name       string `json:"name"`
+	WorkingDir string `json:"workingDir"`
 }
 
 // Good tells whether the backup counts as a backup of the whole project.
@@ -87,6 +94,8 @@ type Dir struct {
 	Path string
 	// Location is that of the names of archives without manifest; nil means local time.
 	Location *time.Location
+	// Owner is whose backups latest means: several projects can share a directory. The zero value means any.
+	Owner Owner
 }
 
 // Open returns the backups directory at path. It need not exist.
@@ -130,17 +139,31 @@ func (d *Dir) List(ctx context.Context) ([]Backup, error) {
 	return all, nil
 }
 
-// order sorts newest first. Archives of the former script have no sequence: among numbered ones they stand by time.
+// order sorts newest first. Archives of the former script have no sequence: they stand by time among the numbered ones,
+// whose order they never change.
 func order(all []Backup) {
-	slices.SortStableFunc(all, func(a, b Backup) int {
-		if a.Sequence != 0 && b.Sequence != 0 && a.Sequence != b.Sequence {
-			return cmp.Compare(b.Sequence, a.Sequence)
+	var numbered, former []Backup
+	for _, b := range all {
+		if b.Sequence != 0 {
+			numbered = append(numbered, b)
+		} else {
+			former = append(former, b)
 		}
-		if c := b.Created.Compare(a.Created); c != 0 {
-			return c
+	}
+	slices.SortStableFunc(numbered, func(a, b Backup) int { return cmp.Or(cmp.Compare(b.Sequence, a.Sequence), byTime(a, b)) })
+	slices.SortStableFunc(former, byTime)
+	for i := range all {
+		if len(numbered) == 0 || len(former) > 0 && byTime(former[0], numbered[0]) < 0 {
+			all[i], former = former[0], former[1:]
+		} else {
+			all[i], numbered = numbered[0], numbered[1:]
 		}
-		return cmp.Compare(b.Name, a.Name)
-	})
+	}
+}
+
+// byTime puts the newer one first.
+func byTime(a, b Backup) int {
+	return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(b.Name, a.Name))
 }
 
 // Sorted returns the backups newest first, as List does.
@@ -159,7 +182,7 @@ func NextSequence(all []Backup) int64 {
 	return highest + 1
 }
 
-// NewestGood returns the backup that latest means: verified, complete, of the whole project, not a safety backup.
+// NewestGood returns the newest backup that is verified, complete, of the whole project, and not a safety backup.
 func NewestGood(all []Backup) (Backup, bool) {
 	for _, b := range all {
 		if b.Good() && b.Reason != BeforeRestore {
@@ -167,6 +190,21 @@ func NewestGood(all []Backup) (Backup, bool) {
 		}
 	}
 	return Backup{}, false
+}
+
+// NewestGood returns the backup that latest means: the newest good one of the directory's owner. Where there is none, one of
+// the same name counts whose folder was another: the project has moved, which a restore asks about.
+func (d *Dir) NewestGood(all []Backup) (Backup, bool) {
+	if d.Owner == (Owner{}) {
+		return NewestGood(all)
+	}
+	of := func(same func(Owner) bool) (Backup, bool) {
+		return NewestGood(slices.DeleteFunc(slices.Clone(all), func(b Backup) bool { return !same(b.Owner) }))
+	}
+	if b, ok := of(func(o Owner) bool { return o == d.Owner }); ok {
+		return b, true
+	}
+	return of(func(o Owner) bool { return o.Name == d.Owner.Name })
 }
 
 func (d *Dir) location() *time.Location {

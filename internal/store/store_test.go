@@ -34,7 +34,7 @@ func add(t *testing.T, d *Dir, now time.Time, change func(*archive.Manifest)) Ba
 	assert.NilError(t, err)
 	m := &archive.Manifest{
 		Format: archive.FormatVersion, ID: fmt.Sprintf("%032d", NextSequence(all)), Sequence: NextSequence(all), Created: now,
-		Reason: "manual", Complete: true, Sources: []archive.Source{{Name: "data", Prefix: "data/data"}},
+		Reason: "manual", Complete: true, Project: archive.Project{Name: "notes", WorkingDir: "/srv/notes"}, Sources: []archive.Source{{Name: "data", Prefix: "data/data"}},
 	}
 	if change != nil {
 		change(m)
@@ -96,6 +96,53 @@ func TestOrderIsBySequenceWhateverTheClockSays(t *testing.T) {
 	add(t, d, start.Add(48*time.Hour), nil)
 	second := add(t, d, start, nil) // the clock was set back
 	assert.Equal(t, latest(t, d), second.Name)
+}
+
+// TestAFormerArchiveChangesNoOrder: by time it stands between two backups whose order is by sequence against their times.
+func TestAFormerArchiveChangesNoOrder(t *testing.T) {
+	first, second := Backup{Name: "1", Sequence: 1, Created: start.Add(3 * time.Hour)}, Backup{Name: "2", Sequence: 2, Created: start}
+	between := Backup{Name: "between", Former: true, Created: start.Add(time.Hour)}
+	for _, all := range [][]Backup{{first, second, between}, {between, first, second}, {second, between, first}, {first, between, second}} {
+		var order []string
+		for _, b := range Sorted(all) {
+			order = append(order, b.Name)
+		}
+		assert.DeepEqual(t, order, []string{"between", "2", "1"})
+	}
+}
+
+// TestProjectsThatShareADirectoryHaveEachTheirLatest: restore latest must not take what is another project's.
+func TestProjectsThatShareADirectoryHaveEachTheirLatest(t *testing.T) {
+	d := newDir(t)
+	as := func(name, dir string) *Dir {
+		other := *d
+		other.Owner = Owner{Name: name, WorkingDir: dir}
+		return &other
+	}
+	of := func(owner Owner) func(*archive.Manifest) {
+		return func(m *archive.Manifest) { m.Project.Name, m.Project.WorkingDir = owner.Name, owner.WorkingDir }
+	}
+	notes, diary, copied := as("notes", "/srv/notes"), as("diary", "/srv/diary"), as("notes", "/home/copy")
+	old := add(t, notes, start, of(notes.Owner))
+	assert.Equal(t, latest(t, copied), old.Name, "a project that has moved finds its former backups")
+	_, err := diary.Find(t.Context(), Latest)
+	assert.ErrorContains(t, err, "is of project notes")
+	theirs := add(t, diary, start.Add(time.Hour), of(diary.Owner))
+	newest := add(t, copied, start.Add(2*time.Hour), of(copied.Owner))
+	for _, record := range []bool{true, false} {
+		if !record {
+			assert.NilError(t, errors.Join(os.Remove(old.Path+recordSuffix), os.Remove(theirs.Path+recordSuffix)))
+		}
+		assert.Equal(t, latest(t, notes), old.Name)
+		assert.Equal(t, latest(t, diary), theirs.Name)
+		assert.Equal(t, latest(t, copied), newest.Name)
+	}
+	// A verification without a project leaves latest_backup.txt with the project it is of.
+	_, err = d.ProveAndRecord(t.Context(), theirs, start.Add(3*time.Hour), archive.VerifyOptions{})
+	assert.NilError(t, err)
+	named, err := d.Find(t.Context(), LatestFile)
+	assert.NilError(t, err)
+	assert.Equal(t, named.Name, newest.Name)
 }
 
 func TestLatestFileFollowsTheFolder(t *testing.T) {
@@ -164,6 +211,8 @@ func TestVerificationMarksAndUnmarks(t *testing.T) {
 	assert.Equal(t, b.State, Damaged)
 	_, err = d.Find(t.Context(), Latest)
 	assert.ErrorContains(t, err, "the only archive, memory_backup_20261120_020000.tar.gz, is damaged")
+	_, err = os.Stat(d.path(LatestFile))
+	assert.Assert(t, errors.Is(err, os.ErrNotExist), "latest_backup.txt names a damaged archive")
 }
 
 func flip(t *testing.T, path string, at int64) {
