@@ -174,11 +174,15 @@ func (s *session) planBackup(ctx context.Context, w backupWish) (*backup.Plan, e
 	if err != nil {
 		return nil, err
 	}
-	return backup.Prepare(ctx, s.Store, backup.Request{
+	req := backup.Request{
 		Project: s.archiveProject(), Services: s.services(ctx), Sources: s.Sources, Containers: s.Containers,
 		Locate: s.locate, Files: s.Files(), Only: w.services, Exclude: s.Config.Exclude, IncludeLogs: s.Config.IncludeLogs,
 		AllowEmpty: w.allowEmpty, Quiesce: mode, HoldLimit: s.Config.HoldLimit, Reason: w.reason, Note: w.note, Tool: buildVersion().Version, Warnings: s.Warnings,
-	})
+	}
+	if s.reachable() {
+		req.Volume = s.Engine.Volume
+	}
+	return backup.Prepare(ctx, s.Store, req)
 }
 
 // makeBackup makes a backup within the operation that has begun. What the plan warns of is said, not only stored.
@@ -192,6 +196,9 @@ func (s *session) makeBackup(ctx context.Context, w backupWish) (*backup.Result,
 	}
 	run := backup.Runner{
 		Clock: s.clock(), Journal: s.journal, Quiescer: s.quiescer(), Progress: s.app.sink(), NewID: newID,
+	}
+	if s.reachable() {
+		run.Containers = s.containers
 	}
 	return run.Run(ctx, plan)
 }

@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -10,7 +11,6 @@ import (
 
 	"github.com/memsys/docker-memsys/compose"
 	"github.com/memsys/docker-memsys/internal/backup"
-	"github.com/memsys/docker-memsys/internal/engine"
 	"github.com/memsys/docker-memsys/internal/journal"
 	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/quiesce"
@@ -129,11 +129,6 @@ func (s *session) recover(ctx context.Context) error {
 	if err := s.resolve(ctx, pending); err != nil {
 		return fmt.Errorf("recover from the interrupted %s: %w", pending.Op, err)
 	}
-	if s.reachable() { // what runs is not what ran when the session looked
-		if s.Containers, err = s.Engine.Containers(ctx, engine.Filter{}); err != nil {
-			return err
-		}
-	}
 	return s.journal.End("recovered")
 }
 
@@ -151,13 +146,10 @@ func (s *session) resolve(ctx context.Context, p *journal.Interrupted) error {
 		return err
 	}
 	removed, err := backup.Recover(p.Steps)
-	if err != nil {
-		return err
-	}
 	for _, path := range removed {
 		s.recovered("removed the unfinished archive " + path)
 	}
-	return s.resumeServices(ctx, p)
+	return errors.Join(err, s.resumeServices(ctx, p)) // services run whatever a full or read-only disk says
 }
 
 // resolveRestore brings the data of an interrupted restore to its old or its new state, before any service starts on it.

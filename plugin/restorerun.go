@@ -107,6 +107,10 @@ func (s *session) saveBefore(ctx context.Context, restoring string) (restore.Sav
 		saved.Lacking = append(saved.Lacking, m.Name)
 	}
 	for _, problem := range res.Problems {
+		if problem.Source == "" { // of none alone: a service wrote meanwhile
+			saved.Lacking = nil
+			return saved, nil
+		}
 		saved.Lacking = append(saved.Lacking, problem.Source)
 	}
 	return saved, nil

@@ -112,6 +112,23 @@ func (s *session) warn(step, text string) {
 	s.app.sink().Report(progress.Event{Step: step, Status: progress.Warning, Text: text})
 }
 
+// lookAgain sees what runs now: it is not what ran before a lock was waited for, or before a recovery started it.
+func (s *session) lookAgain(ctx context.Context) (err error) {
+	if !s.reachable() {
+		return nil
+	}
+	if s.Containers, err = s.containers(ctx); err != nil {
+		return err
+	}
+	s.Sources = s.Project.Sources(s.live(), s.Config)
+	return nil
+}
+
+// containers are all of the engine, as they are now.
+func (s *session) containers(ctx context.Context) ([]engine.Container, error) {
+	return s.Engine.Containers(ctx, engine.Filter{})
+}
+
 // reachable tells whether an engine answers.
 func (s *session) reachable() bool { return s.Engine.Client != nil }
 
@@ -202,6 +219,9 @@ func (s *session) begin(ctx context.Context, op string, o lockOptions, details a
 		return nil, errors.Join(err, s.lock.Release(ctx))
 	}
 	err = s.recover(ctx)
+	if err == nil {
+		err = s.lookAgain(ctx)
+	}
 	if err == nil {
 		err = s.journal.Begin(op, details)
 	}

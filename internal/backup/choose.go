@@ -11,9 +11,7 @@ import (
 	"strings"
 
 	"github.com/memsys/docker-memsys/compose"
-	"github.com/memsys/docker-memsys/internal/engine"
 	"github.com/memsys/docker-memsys/internal/progress"
-	"github.com/memsys/docker-memsys/internal/quiesce"
 	"github.com/memsys/docker-memsys/internal/tree"
 )
 
@@ -144,34 +142,6 @@ func (p *Plan) measure(ctx context.Context) error {
 		p.Bytes += s.Bytes
 	}
 	return nil
-}
-
-// hold decides which containers are held still while the sources are read: those that can write one of them.
-func (p *Plan) hold() {
-	p.Quiesce = quiesce.NewPlan(p.req.Quiesce, p.req.Containers, p.writes)
-	for _, u := range p.Quiesce.Unheld {
-		p.Warnings = append(p.Warnings, u.Name+" may write while its data is read: "+u.Why)
-	}
-}
-
-// writes tells whether a container can write a source of the backup, by what the engine has really mounted.
-func (p *Plan) writes(c engine.Container) bool {
-	return slices.ContainsFunc(c.Mounts, func(m engine.Mount) bool {
-		return !m.ReadOnly && slices.ContainsFunc(p.Sources, func(s Source) bool { return s.Missing == "" && touches(s, m) })
-	})
-}
-
-// touches tells whether a mount shows a source, a parent or a child of it.
-func touches(s Source, m engine.Mount) bool {
-	if s.Volume != nil && m.Name == s.Volume.Name {
-		return true
-	}
-	return m.Source != "" && (within(s.Root, m.Source) || within(m.Source, s.Root))
-}
-
-func within(path, root string) bool {
-	rel, err := filepath.Rel(root, path)
-	return err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
 }
 
 // room compares what the archive is expected to take with what is free. The former backup's ratio tells how well this

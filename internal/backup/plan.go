@@ -26,6 +26,8 @@ type Request struct {
 	Containers []engine.Container
 	// Locate tells where on this machine a source lies; it fails for one that this process cannot reach.
 	Locate func(ctx context.Context, s compose.Source) (string, error)
+	// Volume is the engine's account of a volume, failing with engine.ErrNotFound; nil where no engine answers.
+	Volume func(ctx context.Context, name string) (engine.Volume, error)
 	// Files are the project's own files to keep.
 	Files []compose.File
 
@@ -108,6 +110,8 @@ func Prepare(ctx context.Context, dir *store.Dir, req Request) (*Plan, error) {
 	if err := p.measure(ctx); err != nil {
 		return nil, err
 	}
-	p.hold()
+	if err := p.hold(ctx); err != nil {
+		return nil, err
+	}
 	return p, p.room()
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/memsys/docker-memsys/internal/archive"
+	"github.com/memsys/docker-memsys/internal/engine"
 	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/quiesce"
 	"github.com/memsys/docker-memsys/internal/store"
@@ -35,8 +36,10 @@ type Runner struct {
 	Clock    func() time.Time
 	Journal  Journal
 	Quiescer Quiescer
-	Progress progress.Sink
-	NewID    func() (string, error)
+	// Containers lists all containers of the engine; nil where no engine answers.
+	Containers func(ctx context.Context) ([]engine.Container, error)
+	Progress   progress.Sink
+	NewID      func() (string, error)
 }
 
 // Result is what a backup came to.

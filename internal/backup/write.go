@@ -74,6 +74,10 @@ func (r *Runner) copySources(ctx context.Context, p *Plan, w *archive.Writer, m 
 		return fmt.Errorf("hold services still: %w", err)
 	}
 	err = r.readAll(ctx, p, w, m)
+	var restless []archive.Problem
+	if err == nil {
+		restless = r.restless(ctx, p)
+	}
 	if released := held.Release(ctx); released != nil {
 		return errors.Join(err, fmt.Errorf("let services go: %w", released))
 	}
@@ -82,7 +86,9 @@ func (r *Runner) copySources(ctx context.Context, p *Plan, w *archive.Writer, m 
 		m.Problems = append(m.Problems, archive.Problem{
 			Kind: problemHold, Error: fmt.Sprintf("the services were let go after %s, before all was read: raise quiesce-limit", p.req.HoldLimit),
 		})
+		return err
 	}
+	m.Problems = append(m.Problems, restless...)
 	return err
 }
 
