@@ -284,7 +284,7 @@ func (s *session) closeRecord(result error) error {
 // quiescer holds services of the project still.
 func (s *session) quiescer() *quiesce.Quiescer {
 	return &quiesce.Quiescer{
-		Engine: s.Engine.Client, Journal: s.journal, Guard: quiesce.Guardian{Endpoint: s.Engine.Endpoint},
+		Engine: s.Engine.Client, Journal: s.journal, Guard: quiesce.Guardian{Endpoint: s.Engine.Endpoint, Project: s.Name},
 		Now: s.app.world.Now, Limit: s.Config.HoldLimit, Sink: s.app.sink(),
 	}
 }

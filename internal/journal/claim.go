@@ -182,6 +182,21 @@ func (c *claim) parse(name string) (nonce string, beat int, ok bool) {
 	return nonce, beat, ok && err == nil
 }
 
+// AtWork tells whether a run other than the process pid of this system holds or takes the lock of a project on an engine. Runs
+// that are known to have ended do not count. It is for processes that must not disturb the next run.
+func AtWork(ctx context.Context, e LockEngine, project string, pid int) (bool, error) {
+	c := &claim{engine: e, key: Key(project)}
+	rivals, err := c.rivals(ctx)
+	boot := bootID()
+	for _, r := range rivals {
+		mine := r.holder.Boot == boot && r.holder.PID == pid
+		if !mine && !r.holder.gone() {
+			return true, nil
+		}
+	}
+	return false, err
+}
+
 // judge tells whether a rival is dead, or may be so and must be watched for longer.
 func (c *claim) judge(ctx context.Context, r *rival) (dead, suspect bool, err error) {
 	if r.holder.Boot != "" && r.holder.Boot == c.holder.Boot {

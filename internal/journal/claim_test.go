@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -105,6 +106,28 @@ func contend(t *testing.T, e LockEngine, runs int, wait time.Duration) int {
 	wg.Wait()
 	assert.Equal(t, len(claims(t, e)), 0)
 	return int(got.Load())
+}
+
+func TestAtWorkIsOnlyALivingRunOfAnotherProcess(t *testing.T) {
+	atWork := func(e LockEngine, pid int) bool {
+		found, err := AtWork(t.Context(), e, "p", pid)
+		assert.NilError(t, err)
+		return found
+	}
+	fake := enginetest.New(time.Now)
+	assert.Assert(t, !atWork(fake, 1))
+	dead := Self("backup", time.Now())
+	dead.Start = "another"
+	leave(t, fake, dead, 0)
+	assert.Assert(t, !atWork(fake, 1), "a run that was killed")
+	_, l, err := lockIn(t, t.TempDir(), "mine", on(fake))
+	assert.NilError(t, err)
+	assert.Assert(t, atWork(fake, 1))
+	assert.Assert(t, !atWork(fake, os.Getpid()), "the asker's own")
+	assert.NilError(t, l.Release(t.Context()))
+	_, _, err = lockIn(t, t.TempDir(), "other", remote(fake))
+	assert.NilError(t, err)
+	assert.Assert(t, atWork(fake, 1), "a run of another machine")
 }
 
 func TestOfManyRunsAtOnceExactlyOneGetsTheLock(t *testing.T) {

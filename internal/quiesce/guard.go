@@ -28,6 +28,8 @@ type order struct {
 	Endpoint engine.Endpoint `json:"endpoint"`
 	Items    []Item          `json:"items"`
 	LimitMS  int64           `json:"limit_ms"` // 0: no limit
+	Project  string          `json:"project,omitempty"`
+	Parent   int             `json:"parent,omitempty"` // process id
 }
 
 // doneLine is the last line that a guardian reads when nothing is left for it to do.
@@ -46,6 +48,8 @@ type Guardian struct {
 	// Executable is the program to start; its Main hands over to GuardianMain at GuardianArg. Empty: the running one.
 	Executable string
 	Endpoint   engine.Endpoint
+	// Project is the name under which runs lock the project on the engine: the guardian lets nothing go that the next run holds.
+	Project string
 }
 
 // Watch starts the guardian and returns once it has reached the engine and watches.
@@ -69,7 +73,9 @@ func (g Guardian) Watch(ctx context.Context, items []Item, limit time.Duration) 
 		return nil, err
 	}
 	w := &watching{cmd: cmd, in: in}
-	if err := w.instruct(ctx, out, order{Endpoint: g.Endpoint, Items: items, LimitMS: limit.Milliseconds()}); err != nil {
+	if err := w.instruct(ctx, out, order{
+		Endpoint: g.Endpoint, Items: items, LimitMS: limit.Milliseconds(), Project: g.Project, Parent: os.Getpid(),
+	}); err != nil {
 		w.kill()
 		return nil, err
 	}

@@ -4,13 +4,16 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/memsys/docker-memsys/internal/engine"
+	"github.com/memsys/docker-memsys/internal/journal"
 )
 
 // Times of a guardian at work.
@@ -41,7 +44,18 @@ func GuardianMain(in io.Reader, out io.Writer) int {
 	if waitForEnd(lines, time.Duration(o.LimitMS)*time.Millisecond) {
 		return 0
 	}
-	return resume(e, o.Items)
+	return resume(e, o.Items, o.others(e))
+}
+
+// others tells whether another run of the project than the parent is at work on the engine. What cannot be found out counts as no.
+func (o order) others(e *engine.Client) func(context.Context) bool {
+	return func(ctx context.Context) bool {
+		if o.Project == "" {
+			return false
+		}
+		atWork, err := journal.AtWork(ctx, e, o.Project, o.Parent)
+		return err == nil && atWork
+	}
 }
 
 func takeOrder(lines *bufio.Reader) (order, *engine.Client, error) {
@@ -86,8 +100,8 @@ func waitForEnd(lines *bufio.Reader, limit time.Duration) bool {
 	}
 }
 
-// resume lets go, then looks again for a while.
-func resume(e Engine, items []Item) int {
+// resume lets go, then looks again for a while. What is held then, while another run is at work, is held by that one.
+func resume(e Engine, items []Item, others func(context.Context) bool) int {
 	var paused, stopped []Item
 	for _, it := range items {
 		if it.Action == Stop {
@@ -97,15 +111,15 @@ func resume(e Engine, items []Item) int {
 		}
 	}
 	failed := make(chan bool, 2)
-	go func() { failed <- resumeFor(e, paused, guardAfterPause) }()
-	go func() { failed <- resumeFor(e, stopped, guardAfterStop) }()
+	go func() { failed <- resumeFor(e, paused, guardAfterPause, others) }()
+	go func() { failed <- resumeFor(e, stopped, guardAfterStop, others) }()
 	if a, b := <-failed, <-failed; a || b {
 		return 1
 	}
 	return 0
 }
 
-func resumeFor(e Engine, items []Item, watch time.Duration) (failed bool) {
+func resumeFor(e Engine, items []Item, watch time.Duration, others func(context.Context) bool) (failed bool) {
 	if len(items) == 0 {
 		return false
 	}
@@ -114,13 +128,52 @@ func resumeFor(e Engine, items []Item, watch time.Duration) (failed bool) {
 	end := time.After(watch)
 	tick := time.NewTicker(guardLook)
 	defer tick.Stop()
+	_, left, _ := letGoAll(ctx, e, items)
+	again := &yielding{Engine: e, others: others, end: cancel}
 	for {
-		_, left, _ := letGoAll(ctx, e, items)
-		failed = len(left) > 0
 		select {
 		case <-end:
-			return failed
+			return len(left) > 0
 		case <-tick.C:
 		}
+		if _, left, _ = letGoAll(ctx, again, items); again.yielded.Load() {
+			return false
+		}
 	}
+}
+
+// yielding is an engine that lets nothing go any more once another run of the project is at work. It asks when a container was
+// already seen to be held: the other run held it after it had come.
+type yielding struct {
+	Engine
+	others  func(context.Context) bool
+	end     context.CancelFunc
+	yielded atomic.Bool
+}
+
+// errYielded ends the attempts to let go.
+var errYielded = errors.New("another run of the project is at work")
+
+// Unpause lets go what no other run holds.
+func (y *yielding) Unpause(ctx context.Context, id string) error {
+	if y.yields(ctx) {
+		return errYielded
+	}
+	return y.Engine.Unpause(ctx, id)
+}
+
+// Start starts what no other run holds.
+func (y *yielding) Start(ctx context.Context, id string) error {
+	if y.yields(ctx) {
+		return errYielded
+	}
+	return y.Engine.Start(ctx, id)
+}
+
+func (y *yielding) yields(ctx context.Context) bool {
+	if !y.yielded.Load() && y.others(ctx) {
+		y.yielded.Store(true)
+		y.end()
+	}
+	return y.yielded.Load()
 }

@@ -223,7 +223,36 @@ func TestTheGuardianResumesWhatIsPausedAfterTheParentsDeath(t *testing.T) {
 		fake := enginetest.New(time.Now)
 		id := fake.Add(engine.Container{State: engine.Running})
 		time.AfterFunc(700*time.Millisecond, func() { fake.SetState(id, engine.Paused) })
-		assert.Equal(t, quiesce.Resume(fake, items(quiesce.Pause, id)), 0)
+		assert.Equal(t, quiesce.Resume(fake, items(quiesce.Pause, id), func(context.Context) bool { return false }), 0)
+		assert.Equal(t, fake.State(id), engine.Running)
+	})
+}
+
+func TestTheGuardianLeavesWhatTheNextRunHolds(t *testing.T) {
+	for mode, held := range map[quiesce.Mode]engine.State{quiesce.Pause: engine.Paused, quiesce.Stop: engine.Exited} {
+		synctest.Test(t, func(t *testing.T) {
+			fake := enginetest.New(time.Now)
+			id := fake.Add(engine.Container{State: held})
+			var come atomic.Bool
+			time.AfterFunc(500*time.Millisecond, func() { come.Store(true) })
+			time.AfterFunc(700*time.Millisecond, func() {
+				assert.Check(t, fake.State(id) == engine.Running, "what the dead run held")
+				fake.SetState(id, held)
+			})
+			begun := time.Now()
+			assert.Equal(t, quiesce.Resume(fake, items(mode, id), func(context.Context) bool { return come.Load() }), 0)
+			assert.Equal(t, fake.State(id), held)
+			assert.Assert(t, time.Since(begun) < time.Second, "it has nothing to do any more")
+		})
+	}
+}
+
+// Even when the next run has come already, what the dead one held is let go: the next one has not held it.
+func TestTheGuardianLetsGoWhenTheNextRunIsThereAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := enginetest.New(time.Now)
+		id := fake.Add(engine.Container{State: engine.Paused})
+		assert.Equal(t, quiesce.Resume(fake, items(quiesce.Pause, id), func(context.Context) bool { return true }), 0)
 		assert.Equal(t, fake.State(id), engine.Running)
 	})
 }

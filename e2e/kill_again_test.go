@@ -1,0 +1,48 @@
+//go:build e2e && unix
+
+package e2e
+
+import (
+	"fmt"
+	"syscall"
+	"testing"
+
+	"gotest.tools/v3/assert"
+	"gotest.tools/v3/poll"
+
+	"github.com/memsys/docker-memsys/internal/engine"
+)
+
+// The guardian of a killed run looks for a while whether services stay let go. It must not let go what the next run holds.
+func TestTheGuardianOfAKilledRunLeavesTheNextRunAlone(t *testing.T) {
+	for _, mode := range []struct {
+		quiesce string
+		held    engine.State
+	}{{"pause", engine.Paused}, {"stop", engine.Exited}} {
+		t.Run(mode.quiesce, func(t *testing.T) {
+			v := newWriters(t, 24)
+			killed := v.Start(PluginPath(), "backup", "--quiesce", mode.quiesce)
+			v.waitState("writer", mode.held, killed)
+			first := plugins(t, "__guardian", killed.Pid())
+			assert.Equal(t, len(first), 1)
+			killed.Signal(syscall.SIGKILL)
+			killed.Wait()
+			next := v.Start(PluginPath(), "backup", "--quiesce", mode.quiesce)
+			v.asBefore(resumeLimit)
+			v.waitState("writer", mode.held, next)
+			next.Signal(syscall.SIGSTOP)
+			poll.WaitOn(t, func(poll.LogT) poll.Result {
+				if is := v.state("writer"); is != mode.held {
+					return poll.Error(fmt.Errorf("the writer is %s while the next run holds it", is))
+				}
+				if running(t, first[0]) {
+					return poll.Continue("the first guardian still runs")
+				}
+				return poll.Success()
+			}, poll.WithTimeout(eventLimit))
+			v.goOn(next)
+			v.asBefore(0)
+			v.nothingIsLeft()
+		})
+	}
+}
