@@ -89,7 +89,7 @@ func (s *states) put(state string, random *rand.Rand, megabytes int) {
 	}
 	memories(s.t, random, filepath.Join(data, "memories"), 100)
 	noise(s.t, random, filepath.Join(data, "embeddings.bin"), megabytes<<19)
-	memories(s.t, random, store, 150) // as many moves at the top
+	memories(s.t, random, store, 300) // as many moves at the top
 	noise(s.t, random, filepath.Join(store, "vectors.bin"), megabytes<<19)
 	noise(s.t, random, filepath.Join(store, "leveldb", "CURRENT"), 16)
 	noise(s.t, random, filepath.Join(store, "leveldb", "MANIFEST-000001"), 200)
