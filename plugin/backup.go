@@ -192,7 +192,7 @@ func (s *session) makeBackup(ctx context.Context, w backupWish) (*backup.Result,
 		return nil, err
 	}
 	for _, warning := range plan.Warnings[len(s.Warnings):] { // the session has said its own
-		s.app.sink().Report(progress.Event{Step: "plan", Object: s.Name, Status: progress.Warning, Text: warning})
+		s.app.sink().Report(progress.Event{Step: "plan", Status: progress.Warning, Text: warning})
 	}
 	run := backup.Runner{
 		Clock: s.clock(), Journal: s.journal, Quiescer: s.quiescer(), Progress: s.app.sink(), NewID: newID,

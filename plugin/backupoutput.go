@@ -87,7 +87,7 @@ type backupPlanLeft struct {
 // printBackupPlan prints what a backup would do. Warnings that were said already are not said to a person again.
 func (a *app) printBackupPlan(p *backup.Plan, said []string, format string) error {
 	out := backupPlan{
-		Directory: p.Dir.Path, Quiesce: string(p.Quiesce.Mode), Entries: p.Entries, Bytes: p.Bytes, Expected: p.Expected,
+		Directory: p.Dir.Path, Quiesce: string(p.Quiesce.Action()), Entries: p.Entries, Bytes: p.Bytes, Expected: p.Expected,
 		Free: p.Free, Warnings: p.Warnings,
 	}
 	for _, s := range p.Sources {

@@ -83,8 +83,20 @@ func (a *app) helpCommand() *cobra.Command {
 		Example:           examples("docker memsys help backup"),
 		GroupID:           groupOther,
 		PersistentPreRunE: func(*cobra.Command, []string) error { return nil },
+		ValidArgsFunction: completeCommands,
 		RunE:              a.help,
 	}
+}
+
+// completeCommands completes the name of a command.
+func completeCommands(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	var words []string
+	for _, sub := range cmd.Parent().Commands() {
+		if len(args) == 0 && sub.IsAvailableCommand() {
+			words = append(words, cobra.CompletionWithDesc(sub.Name(), sub.Short))
+		}
+	}
+	return words, cobra.ShellCompDirectiveNoFileComp
 }
 
 // help prints the help of the command that args name.

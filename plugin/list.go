@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -96,6 +97,14 @@ func retentionWords(r compose.Retention) string {
 	return fmt.Sprintf("%d daily, %d weekly, %d monthly, the last %d", r.Daily, r.Weekly, r.Monthly, r.Last)
 }
 
+// tableOf is the table of list, with the notes where there are any.
+func tableOf(all []store.Backup) formatter.Format {
+	if slices.ContainsFunc(all, func(b store.Backup) bool { return b.Note != "" && b.Reason != store.BeforeRestore }) {
+		return listTable + "\t{{.Note}}"
+	}
+	return listTable
+}
+
 // printBackups prints backups as --format and --quiet ask.
 func (a *app) printBackups(all []store.Backup, opts listOptions) error {
 	format := formatter.Format(opts.format)
@@ -103,7 +112,7 @@ func (a *app) printBackups(all []store.Backup, opts listOptions) error {
 	case opts.quiet:
 		format = "{{.Name}}"
 	case opts.format == "" || opts.format == formatter.TableFormatKey:
-		format = listTable
+		format = tableOf(all)
 	}
 	c := formatter.Context{Output: a.out, Format: format, Trunc: !opts.noTrunc}
 	rows := func(write func(formatter.SubContext) error) error {

@@ -44,7 +44,8 @@ present state is kept in a safety backup, and the data of the backup takes its p
 as a whole: what is not in the backup leaves the source, what backups leave out (logs,
 excluded files, the backups directory, other mounts) stays untouched. The result is
 compared with the archive before the services start again. Whatever fails on the way,
-everything is put back as it was.
+everything is put back as it was. Ends with 4 where the archive is damaged, with 6
+where neither the new nor the former state could be reached.
 
 With --to nothing of the project is touched: the backup is unpacked into a new folder,
 without asking an engine.`,
@@ -61,9 +62,9 @@ without asking an engine.`,
 func (a *app) restoreFlags(cmd *cobra.Command, opts *restoreOptions) {
 	flags := cmd.Flags()
 	backupsFlag(cmd, &opts.backups)
-	flags.StringArrayVar(&opts.sources, "source", nil, "Restore this source alone")
-	flags.StringArrayVar(&opts.services, "service", nil, "Restore the sources that this service mounts")
-	flags.StringArrayVar(&opts.paths, "path", nil, "Restore only what matches the pattern inside the sources; the rest stays")
+	flags.StringArrayVar(&opts.sources, "source", nil, "Restore this source alone; may be repeated")
+	flags.StringArrayVar(&opts.services, "service", nil, "Restore only the sources that this service mounts; may be repeated")
+	flags.StringArrayVar(&opts.paths, "path", nil, "Restore only what matches the pattern inside the sources, such as 'memories/**'; the rest stays; may be repeated")
 	flags.StringVar(&opts.to, "to", "", "Unpack into this new or empty folder and leave the project alone")
 	flags.BoolVar(&opts.dryRun, "dry-run", false, "Show the plan, and what differs from the backup, and change nothing")
 	flags.BoolVarP(&opts.yes, "yes", "y", false, "Do not ask")
@@ -82,6 +83,9 @@ func (a *app) restoreFlags(cmd *cobra.Command, opts *restoreOptions) {
 }
 
 func (a *app) restore(ctx context.Context, args []string, opts restoreOptions) error {
+	if err := opts.checkFormat(); err != nil {
+		return err
+	}
 	if opts.to != "" {
 		return a.restoreTo(ctx, args, opts)
 	}
@@ -98,7 +102,7 @@ func (a *app) restore(ctx context.Context, args []string, opts restoreOptions) e
 		return err
 	}
 	if opts.dryRun {
-		return s.planned(ctx, b, opts, func(p *restore.Plan) error { return a.printRestorePlan(p, opts.format) })
+		return s.planned(ctx, b, opts, func(p *restore.Plan) error { return a.printRestorePlan(p, s.Warnings, opts.format) })
 	}
 	if ctx, err = s.begin(ctx, "restore", opts.lockOptions, map[string]any{"backup": b.Path}); err != nil {
 		return err
@@ -114,6 +118,14 @@ func (a *app) restore(ctx context.Context, args []string, opts restoreOptions) e
 		return err
 	}
 	return a.printRestore(res, opts.format)
+}
+
+// checkFormat refuses a template before anything is done for it.
+func (o restoreOptions) checkFormat() error {
+	if o.dryRun {
+		return checkFormat(o.format, &restore.Plan{})
+	}
+	return checkFormat(o.format, &restore.Result{})
 }
 
 // backupToRestore finds the backup that the words name: the latest without a word, of several the newest good one.

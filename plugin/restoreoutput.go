@@ -28,17 +28,17 @@ func (a *app) absolute(path string) (string, error) {
 const mostPaths = 10
 
 // printRestorePlan prints the plan as the result of a dry run.
-func (a *app) printRestorePlan(p *restore.Plan, format string) error {
+func (a *app) printRestorePlan(p *restore.Plan, said []string, format string) error {
 	if format != "" {
 		return a.printFormatted(format, p)
 	}
-	return writeClean(a.out, restorePlanText(p))
+	return writeClean(a.out, restorePlanText(p, said))
 }
 
 // showRestorePlan shows the plan to the person who is asked.
-func (a *app) showRestorePlan(p *restore.Plan) error {
+func (a *app) showRestorePlan(p *restore.Plan, said []string) error {
 	a.pauseDisplay()
-	return writeClean(a.err, restorePlanText(p))
+	return writeClean(a.err, restorePlanText(p, said))
 }
 
 // writeClean writes text line by line, without control characters that a file's name may hold.
@@ -51,7 +51,8 @@ func writeClean(w io.Writer, text string) error {
 	return nil
 }
 
-func restorePlanText(p *restore.Plan) string {
+// restorePlanText is the plan for a person. Warnings that were said already are not said again.
+func restorePlanText(p *restore.Plan, said []string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "verify %s of %s (%s)\n", p.Backup.Name, p.Backup.Created.Local().Format(time.DateTime), p.Backup.Reason)
 	if len(p.Stop) > 0 {
@@ -72,6 +73,9 @@ func restorePlanText(p *restore.Plan) string {
 		fmt.Fprintf(&b, "warning: %s\n", d)
 	}
 	for _, w := range p.Warnings {
+		if slices.Contains(said, w) {
+			continue
+		}
 		fmt.Fprintf(&b, "warning: %s\n", w)
 	}
 	for _, r := range p.Refusals {
@@ -164,7 +168,7 @@ func (a *app) printRestoreResult(r *restore.Result, format string) error {
 	}
 	line := fmt.Sprintf("restored %s  %s  %s  %.1f s", r.Backup.Name, plural(r.Entries, "entry", "entries"), size(r.Bytes), r.Seconds.Total)
 	if r.Safety != nil {
-		line += "  before: " + r.Safety.Name
+		line += "  safety backup " + r.Safety.Name
 	}
 	text := line + "\n"
 	for _, folder := range r.Aside {

@@ -68,7 +68,7 @@ func (s *session) runRestore(ctx context.Context, p *restore.Plan, opts restoreO
 	if len(p.Refusals) > 0 {
 		return nil, &restore.RefusedError{Refusals: p.Refusals}
 	}
-	if err := a.showRestorePlan(p); err != nil {
+	if err := a.showRestorePlan(p, s.Warnings); err != nil {
 		return nil, err
 	}
 	if err := a.confirm(ctx, "Restore "+p.Backup.Name+"?", opts.yes); err != nil {

@@ -65,7 +65,7 @@ func (a *app) restoreTo(ctx context.Context, args []string, opts restoreOptions)
 			return err
 		}
 		if opts.dryRun {
-			return a.printRestorePlan(p, opts.format)
+			return a.printRestorePlan(p, nil, opts.format)
 		}
 		run := restore.Runner{Clock: a.world.Now, Progress: a.sink(), SkipOwners: a.world.UID != 0}
 		res, err := run.RunTo(ctx, p)

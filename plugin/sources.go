@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"math"
 	"slices"
 	"strings"
 
@@ -19,9 +20,10 @@ import (
 
 // sourcesOptions are the flags of sources.
 type sourcesOptions struct {
-	format string
-	quiet  bool
-	noSize bool
+	format  string
+	quiet   bool
+	noSize  bool
+	noTrunc bool
 }
 
 // sourcesTable is the table of sources.
@@ -45,6 +47,7 @@ places of named ones.`,
 	cmd.Flags().StringVar(&opts.format, "format", "", cliflags.FormatHelp)
 	cmd.Flags().BoolVarP(&opts.quiet, "quiet", "q", false, "Print names alone")
 	cmd.Flags().BoolVar(&opts.noSize, "no-size", false, "Do not measure sizes")
+	cmd.Flags().BoolVar(&opts.noTrunc, "no-trunc", false, "Print long places and names in full, however narrow the terminal")
 	return cmd
 }
 
@@ -64,6 +67,9 @@ func (a *app) sources(ctx context.Context, opts sourcesOptions) error {
 		format = "{{.Name}}"
 	case opts.format == "" || opts.format == formatter.TableFormatKey:
 		format = sourcesTable
+		if !opts.noTrunc && a.world.Out.Terminal {
+			fitSources(rows, a.world.OutWidth())
+		}
 	}
 	c := formatter.Context{Output: a.out, Format: format}
 	err = c.Write(newSourceRow(), func(write func(formatter.SubContext) error) error {
@@ -134,6 +140,8 @@ type sourceRow struct {
 	size   int64
 	// unreachable says why this process cannot read the source; empty where it can.
 	unreachable string
+	// cutWhere and cutServices are the widths that these columns are cut to; 0 for none.
+	cutWhere, cutServices int
 }
 
 // why says what keeps the source out of a backup; empty where nothing does.
@@ -155,13 +163,15 @@ func (r *sourceRow) Name() string { return display.Clean(r.source.Name) }
 func (r *sourceRow) Kind() string { return string(r.source.Kind) }
 
 // Where is the folder or the volume.
-func (r *sourceRow) Where() string { return display.Clean(where(r.source)) }
+func (r *sourceRow) Where() string { return fitEnd(display.Clean(where(r.source)), r.cutWhere) }
 
 // Path is the place on this machine, empty where it is not known.
 func (r *sourceRow) Path() string { return display.Clean(r.path) }
 
 // Services are those that mount the source.
-func (r *sourceRow) Services() string { return display.Clean(strings.Join(services(r.source), ", ")) }
+func (r *sourceRow) Services() string {
+	return formatter.Ellipsis(display.Clean(strings.Join(services(r.source), ", ")), cmp.Or(r.cutServices, math.MaxInt))
+}
 
 // Size is the number of bytes in the source's files.
 func (r *sourceRow) Size() string {

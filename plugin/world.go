@@ -17,6 +17,8 @@ type world struct {
 	In      stream
 	Out     stream
 	Err     stream
+	// OutWidth is the width of the terminal on standard output, 0 where there is none.
+	OutWidth func() int
 	// Width is the width of the terminal on standard error, 0 where there is none.
 	Width func() int
 	// Engine connects to the engine that Docker's configuration names; nil where there is none.
@@ -37,17 +39,18 @@ func newWorld(globals []string) *world {
 	stdin, stdout, stderr := term.StdStreams()
 	errFD, errTerminal := term.GetFdInfo(stderr)
 	_, inTerminal := term.GetFdInfo(stdin)
-	_, outTerminal := term.GetFdInfo(stdout)
+	outFD, outTerminal := term.GetFdInfo(stdout)
 	return &world{
-		Now:     time.Now,
-		Environ: os.Environ(),
-		Dir:     os.Getwd,
-		UID:     os.Getuid(),
-		In:      stream{Reader: stdin, Terminal: inTerminal},
-		Out:     stream{Writer: stdout, Terminal: outTerminal},
-		Err:     stream{Writer: stderr, Terminal: errTerminal},
-		Width:   func() int { return terminalWidth(errFD) },
-		Globals: globals,
+		Now:      time.Now,
+		Environ:  os.Environ(),
+		Dir:      os.Getwd,
+		UID:      os.Getuid(),
+		In:       stream{Reader: stdin, Terminal: inTerminal},
+		Out:      stream{Writer: stdout, Terminal: outTerminal},
+		Err:      stream{Writer: stderr, Terminal: errTerminal},
+		OutWidth: func() int { return terminalWidth(outFD) },
+		Width:    func() int { return terminalWidth(errFD) },
+		Globals:  globals,
 	}
 }
 

@@ -70,10 +70,7 @@ type Unheld struct {
 // ones stay as they are, so they are not in the plan.
 func NewPlan(mode Mode, containers []engine.Container, writes func(engine.Container) bool) Plan {
 	p := Plan{Mode: mode}
-	action := mode
-	if mode == Auto {
-		action = Pause
-	}
+	action := p.Action()
 	for _, c := range containers {
 		if !runs(c.State) || !writes(c) {
 			continue
@@ -87,6 +84,14 @@ func NewPlan(mode Mode, containers []engine.Container, writes func(engine.Contai
 		})
 	}
 	return p
+}
+
+// Action is how the plan holds services: what Auto comes to.
+func (p Plan) Action() Mode {
+	if p.Mode == Auto {
+		return Pause
+	}
+	return p.Mode
 }
 
 func runs(s engine.State) bool { return s == engine.Running || s == engine.Restarting }

@@ -37,7 +37,7 @@ func Prepare(ctx context.Context, r *archive.Reader, req Request) (*Plan, error)
 	}
 	p.warn()
 	if len(p.Targets) == 0 && len(p.Refusals) == 0 {
-		p.refuse(NothingToDo, p.Backup.Name, "nothing of the backup can be restored here")
+		p.refuse(NothingToDo, p.Backup.Name, "%s", p.nothing("can be restored here"))
 	}
 	return p, nil
 }
@@ -108,10 +108,18 @@ func (p *Plan) choice(t *Target) (func(*tree.Entry) bool, error) {
 	}
 	rules, err := tree.NewRules(tree.RuleOptions{Patterns: p.req.Paths})
 	if err != nil {
-		return nil, &PatternError{Err: err}
+		return nil, &PatternError{Err: fmt.Errorf("--path: %w", err)}
 	}
 	skip := rules.Skip(t.Root)
 	return func(e *tree.Entry) bool { return skip(e) != "" }, nil
+}
+
+// nothing says why there is nothing to do.
+func (p *Plan) nothing(otherwise string) string {
+	if len(p.req.Paths) > 0 {
+		return fmt.Sprintf("nothing in %s matches --path %s", p.Backup.Name, strings.Join(p.req.Paths, ", "))
+	}
+	return "nothing of the backup " + otherwise
 }
 
 // PatternError says that a pattern of paths cannot be understood.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/tree"
 )
 
@@ -24,7 +25,7 @@ func (p *Plan) room() error {
 	}
 	for _, s := range p.Space {
 		if s.Need > s.Free {
-			p.refuse(NoSpace, s.Path, "no space at %s: the restore needs about %d bytes, %d are free", s.Path, s.Need, s.Free)
+			p.refuse(NoSpace, s.Path, "no space at %s: the restore needs about %s, %s is free", s.Path, progress.Size(s.Need), progress.Size(s.Free))
 		}
 	}
 	if p.Safety.Mode != SafetyBackup || len(p.Refusals) > 0 {
@@ -35,7 +36,7 @@ func (p *Plan) room() error {
 	}
 	for i := range p.Space {
 		if s := &p.Space[i]; s.Need > s.Free {
-			p.setAside(fmt.Sprintf("no space at %s for a safety backup of about %d bytes beside the restored data: %d are free", s.Path, p.req.SafetySize, s.Free))
+			p.setAside(fmt.Sprintf("no space at %s for a safety backup of about %s beside the restored data: %s is free", s.Path, progress.Size(p.req.SafetySize), progress.Size(s.Free)))
 			s.Need -= p.req.SafetySize
 		}
 	}

@@ -49,7 +49,7 @@ func PrepareTo(ctx context.Context, r *archive.Reader, req Request) (*Plan, erro
 	}
 	p.warn()
 	if len(p.Targets) == 0 {
-		p.refuse(NothingToDo, p.Backup.Name, "nothing of the backup was asked for")
+		p.refuse(NothingToDo, p.Backup.Name, "%s", p.nothing("was asked for"))
 	}
 	return p, nil
 }
