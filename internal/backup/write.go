@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -64,7 +65,8 @@ const (
 	problemUnreadable = "unreadable"
 	problemChanged    = "changed"
 	problemVanished   = "vanished"
-	problemHold       = "hold" // services were let go before all was read
+	problemHold       = "hold"    // services were let go before all was read
+	problemBetween    = "between" // a restore has not brought the source to one state
 )
 
 // copySources reads every source while the services that write are held still. They are let go on every way out.
@@ -126,7 +128,29 @@ func (c *copier) copy(ctx context.Context, src Source) error {
 	for _, rule := range sortedKeys(c.skipped) {
 		c.manifest.Exclusions = append(c.manifest.Exclusions, *c.skipped[rule])
 	}
+	if err == nil {
+		c.between(src)
+	}
 	return err
+}
+
+// between notes a source that a restore swaps at this moment, or was interrupted while it did: of another project that has it too,
+// or by another user, whose lock and journal are not ours. The staging is made before and goes after what it changes.
+func (c *copier) between(src Source) {
+	dir := src.Root
+	if c.source.SingleFile {
+		dir = filepath.Dir(dir)
+	}
+	names, _ := os.ReadDir(dir) // what cannot be listed was told by the walk
+	for _, name := range names {
+		swapping, err := tree.Swapping(filepath.Join(dir, name.Name()))
+		if err != nil {
+			c.problem(name.Name(), problemUnreadable, err)
+		}
+		if swapping {
+			c.problem(name.Name(), problemBetween, errors.New("a restore is under way here, or was interrupted: docker memsys recover, in its project and as its user"))
+		}
+	}
 }
 
 func (c *copier) add(ctx context.Context, e *tree.Entry, open tree.Opener) error {

@@ -29,7 +29,7 @@ type committed struct {
 }
 
 // swapFile holds a swap with all its moves, which may be too many for the journal.
-const swapFile = "swap.json"
+const swapFile = tree.SwapFile
 
 // saveSwap writes the whole swap into its staging folder.
 func saveSwap(s *tree.Swap) error {

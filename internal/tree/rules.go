@@ -103,7 +103,7 @@ func (r *Rules) Skip(root string) func(*Entry) string {
 			return ""
 		}
 		_, name := splitPath(e.Path)
-		if e.Kind == Dir && strings.HasPrefix(name, ".memsys-") {
+		if e.Kind == Dir && strings.HasPrefix(name, stagingPrefix) {
 			return RuleStaging
 		}
 		if rule := r.o.Exclude[Identity{e.Device, e.Inode}]; rule != "" && e.Inode != 0 {

@@ -4,7 +4,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -97,7 +99,9 @@ func (p *RawPath) UnmarshalText(text []byte) error {
 }
 
 // StagingName is the folder's name for a restore.
-func StagingName(id string) string { return ".memsys-" + id }
+func StagingName(id string) string { return stagingPrefix + id }
+
+const stagingPrefix = ".memsys-"
 
 // StagingPath is where the staging of a restore lies: inside a source that is a folder, beside one that is a single file.
 func StagingPath(root, id string) (string, error) {
@@ -146,6 +150,23 @@ func Stage(root, id string) (newRoot string, err error) {
 	dropInherited(made)
 	err = errors.Join(made.chmod(0o700), dir.setModTime(before.ModTime), dir.sync())
 	return filepath.Join(staging, "new"), err
+}
+
+// SwapFile is the file in a staging folder that holds the swap with all its moves, from before the first.
+const SwapFile = "swap.json"
+
+// Swapping tells whether a folder, by its name and content, is the staging of a swap that was neither finished nor reverted: what is
+// around it may be between two states.
+func Swapping(folder string) (bool, error) {
+	name := filepath.Base(folder)
+	if !strings.HasPrefix(name, stagingPrefix) || strings.HasSuffix(name, finishedSuffix) || strings.HasSuffix(name, revertedSuffix) {
+		return false, nil
+	}
+	_, err := os.Lstat(filepath.Join(folder, SwapFile))
+	if errors.Is(err, fs.ErrNotExist) || notDir(err) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func attributesOf(e *Entry) Attributes {

@@ -100,7 +100,7 @@ func makeFolder(parent, name string) error {
 	if err := dir.mkdir(name); err != nil && !errors.Is(err, fs.ErrExist) {
 		return pathError("create", filepath.Join(parent, name), err)
 	}
-	return nil
+	return pathError("sync", parent, dir.sync())
 }
 
 func (r *swapRun) close() {

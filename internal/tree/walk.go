@@ -290,9 +290,13 @@ func openRegular(dir *folder, name string) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	if e, err := f.stat(); err != nil || e.Kind != File {
+	e, err := f.stat()
+	if err == nil && e.Kind != File {
+		err = os.ErrNotExist // something else took its place
+	}
+	if err != nil {
 		_ = f.Close()
-		return nil, errors.Join(err, os.ErrNotExist)
+		return nil, err
 	}
 	return f, nil
 }
