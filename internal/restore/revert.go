@@ -17,7 +17,7 @@ import (
 func (u *undo) revert(ctx context.Context, volumes Volumes) error {
 	var errs []error
 	for _, s := range slices.Backward(u.swaps) {
-		if err := revertSwap(ctx, s); err != nil {
+		if err := u.revertSwap(ctx, s); err != nil {
 			errs = append(errs, fmt.Errorf("put back %s: %w", s.Root, err))
 		}
 	}
@@ -36,9 +36,9 @@ func (u *undo) revert(ctx context.Context, volumes Volumes) error {
 	return errors.Join(errs...)
 }
 
-func revertSwap(ctx context.Context, s *tree.Swap) error {
-	if _, err := os.Lstat(string(s.Root)); errors.Is(err, fs.ErrNotExist) {
-		return nil // it was to be made and was not
+func (u *undo) revertSwap(ctx context.Context, s *tree.Swap) error {
+	if over, err := u.over(s); over || err != nil {
+		return err
 	}
 	whole, err := loadSwap(s)
 	if err != nil {
@@ -50,6 +50,28 @@ func revertSwap(ctx context.Context, s *tree.Swap) error {
 		}
 	}
 	return discard(ctx, whole)
+}
+
+// over tells that a swap has been dealt with and its staging is gone, and fails where staging and source are both not to be seen: what
+// is on a disk that is not mounted is still between two states.
+func (u *undo) over(s *tree.Swap) (bool, error) {
+	staged, err := s.Staged()
+	if staged || err != nil {
+		return false, err
+	}
+	e, err := tree.Lstat(string(s.Root))
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && (u.made(string(s.Root)) || len(u.volumes) > 0):
+		return true, nil // what the restore had made is removed again
+	case errors.Is(err, fs.ErrNotExist), err == nil && s.Inode != 0 && e.Inode != s.Inode:
+		return false, fmt.Errorf("%s is not what was being restored there: if its disk is not mounted, mount it first", s.Root)
+	}
+	return err == nil, err
+}
+
+// made tells whether the restore has made a root.
+func (u *undo) made(root string) bool {
+	return slices.ContainsFunc(u.roots, func(made []string) bool { return slices.Contains(made, root) })
 }
 
 // discard removes a staging. The record of the moves goes first with it under another name, so that the swap is over.
@@ -97,13 +119,29 @@ func (u *undo) clean(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// finishAndDiscard removes a staging once the new state is whole. It always is, unless a commit that could not be recorded stands on the
+// disk all the same, and the way back from it was interrupted.
+func finishAndDiscard(ctx context.Context, s *tree.Swap) error {
+	whole, err := loadSwap(s)
+	if err != nil {
+		return err
+	}
+	err = discard(ctx, whole)
+	if !errors.Is(err, tree.ErrTorn) {
+		return err
+	}
+	if _, err := tree.Finish(ctx, whole); err != nil {
+		return err
+	}
+	return discard(ctx, whole)
+}
+
 func (u *undo) cleanOne(ctx context.Context, s *tree.Swap) error {
+	if over, err := u.over(s); over || err != nil {
+		return err
+	}
 	if !u.aside[string(s.Staging)] {
-		whole, err := loadSwap(s)
-		if err != nil {
-			return err
-		}
-		return discard(ctx, whole)
+		return finishAndDiscard(ctx, s)
 	}
 	if err := os.RemoveAll(filepath.Join(string(s.Staging), "new")); err != nil {
 		return fmt.Errorf("remove staging %s: %w", s.Staging, err)

@@ -75,7 +75,7 @@ func stagedOnly(root, staging string) (*tree.Swap, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &tree.Swap{Root: tree.RawPath(root), Staging: tree.RawPath(staging), File: e.Kind == tree.File}
+	s := &tree.Swap{Root: tree.RawPath(root), Inode: e.Inode, Staging: tree.RawPath(staging), File: e.Kind == tree.File}
 	if e.Kind == tree.Dir {
 		a := tree.Attributes{Mode: e.Mode, UID: e.UID, GID: e.GID, Seconds: e.ModTime.Unix(), Nanos: int64(e.ModTime.Nanosecond())}
 		s.Folders = []tree.FolderChange{{Path: ".", Old: a, New: a}}

@@ -45,7 +45,7 @@ func saveSwap(s *tree.Swap) error {
 
 // trimmed is what of a swap stands in the journal: enough to discard the staging once the swap is over.
 func trimmed(s *tree.Swap) *tree.Swap {
-	out := &tree.Swap{Root: s.Root, Staging: s.Staging, File: s.File}
+	out := &tree.Swap{Root: s.Root, Inode: s.Inode, Staging: s.Staging, File: s.File}
 	if len(s.Folders) > 0 {
 		out.Folders = s.Folders[:1]
 	}

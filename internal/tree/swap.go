@@ -28,6 +28,8 @@ var ErrTorn = errors.New("neither old nor new state")
 type Swap struct {
 	// Root is the source, a folder or a single file.
 	Root RawPath `json:"root"`
+	// Inode is that of the root, by which it is known again after a crash; 0 where the system has none.
+	Inode uint64 `json:"inode,omitempty"`
 	// Staging holds "new", and "old" with what was there before.
 	Staging RawPath `json:"staging"`
 	// File tells that the source is a single file, which is rewritten in place.

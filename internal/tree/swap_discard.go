@@ -54,6 +54,17 @@ func DiscardStaging(ctx context.Context, root, id string) error {
 	return Discard(ctx, &Swap{Root: RawPath(root), Staging: RawPath(staging), File: true})
 }
 
+// Staged tells whether the staging of a swap is there, under its own name or one of those before it is removed.
+func (s *Swap) Staged() (bool, error) {
+	for _, suffix := range []string{"", finishedSuffix, revertedSuffix} {
+		_, err := os.Lstat(string(s.Staging) + suffix)
+		if err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
 // nameOutcome renames the staging by the state that the source is in.
 func nameOutcome(s *Swap, parent *folder, name string) error {
 	if _, err := parent.lstat(name); errors.Is(err, fs.ErrNotExist) {

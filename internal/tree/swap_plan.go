@@ -22,6 +22,7 @@ func PlanSwap(ctx context.Context, root, id string, keep func(*Entry) string) (*
 	if err != nil {
 		return nil, err
 	}
+	s.Inode = live.Inode
 	staged, err := Lstat(filepath.Join(staging, "new"))
 	if err != nil {
 		return nil, err
