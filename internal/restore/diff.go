@@ -42,9 +42,14 @@ func (p *Plan) compareTarget(ctx context.Context, t *Target) error {
 	t.Changes.Removed = slices.DeleteFunc(t.Changes.Removed, func(path string) bool { return holdsAny(path, kepts) })
 	t.Changes.Same = t.Entries - int64(len(t.Changes.Added)+len(t.Changes.Changed)+len(t.Changes.Attributes))
 	if len(keep.clashes) > 0 {
-		t.Aside = fmt.Sprintf("%d entries that backups leave out now are replaced, %s among them", len(keep.clashes), keep.clashes[0])
+		t.Aside = clashing(keep.clashes)
 	}
 	return nil
+}
+
+// clashing says why entries are set aside that no safety backup has.
+func clashing(clashes []string) string {
+	return fmt.Sprintf("%d entries that backups leave out now are replaced, %s among them", len(clashes), clashes[0])
 }
 
 func setOf(paths []string) map[string]bool {

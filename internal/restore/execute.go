@@ -107,6 +107,9 @@ func (x *execution) swapOne(ctx context.Context, w *work) error {
 	if err != nil {
 		return err
 	}
+	if len(keep.clashes) > 0 { // some may have come since the plan was made
+		w.target.Aside = clashing(keep.clashes)
+	}
 	if len(swap.LeftOut) > 0 {
 		return fmt.Errorf("%q belongs to something else now", swap.LeftOut[0])
 	}
