@@ -112,6 +112,7 @@ func (a *app) backup(ctx context.Context, services []string, opts backupOptions)
 	}
 	wish := backupWish{services: services, reason: opts.reason, note: opts.note, allowEmpty: opts.allowEmpty}
 	if opts.dryRun {
+		a.noticeInterrupted(s.project)
 		plan, err := s.planBackup(ctx, wish)
 		if err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/backup"
 	"github.com/memsys/docker-memsys/internal/display"
 )
@@ -42,9 +43,21 @@ func incomplete(r *backup.Result) []string {
 		if i == most {
 			return append(out, fmt.Sprintf("and %d more", len(r.Problems)-most))
 		}
-		out = append(out, strings.TrimSuffix(display.Clean(fmt.Sprintf("%s/%s: %s %s", p.Source, p.Path, p.Kind, p.Error)), " "))
+		out = append(out, problemText(p))
 	}
 	return out
+}
+
+// problemText is an entry that could not be read as it should, and the reason without the words that its place says already.
+func problemText(p archive.Problem) string {
+	text := strings.TrimSuffix(p.Source+"/"+p.Path, "/.") + ": " + p.Kind
+	if i := strings.LastIndex(p.Error, ": "); i >= 0 {
+		return display.Clean(text + " (" + p.Error[i+2:] + ")")
+	}
+	if p.Error != "" {
+		text += " (" + p.Error + ")"
+	}
+	return display.Clean(text)
 }
 
 // plural is a number with the right form of its noun.

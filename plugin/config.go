@@ -37,6 +37,7 @@ func (a *app) config(ctx context.Context, format string) error {
 	if err != nil {
 		return err
 	}
+	a.noticeInterrupted(p)
 	values := p.Config.Values()
 	if format != "" {
 		object := map[string]configValue{}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"syscall"
 
 	dockercli "github.com/docker/cli/cli"
 	"github.com/spf13/pflag"
@@ -191,6 +192,8 @@ func hintFor(err error) string {
 		return "docker memsys -f FILE …, or --backups DIR for commands that only read archives"
 	case errors.Is(err, engine.ErrUnreachable):
 		return "docker version"
+	case errors.Is(err, syscall.EROFS):
+		return "name a folder that can be written: --backups DIR for archives, --to DIR for a restore"
 	case errors.Is(err, fs.ErrPermission):
 		return "run it as a user who may, such as root: sudo docker memsys …"
 	}

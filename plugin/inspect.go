@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -138,7 +139,7 @@ func (a *app) printManifestTables(m *archive.Manifest) error {
 	}
 	services := [][]string{}
 	for _, s := range m.Services {
-		services = append(services, []string{s.Name, s.Image, s.State})
+		services = append(services, []string{s.Name, s.Image, cmp.Or(s.State, "-")})
 	}
 	left := [][]string{}
 	for _, e := range m.Exclusions {

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -186,7 +187,7 @@ func (r *backupRow) Reason() string {
 	if r.Former {
 		return "former script"
 	}
-	return display.Clean(r.Backup.Reason)
+	return cmp.Or(display.Clean(r.Backup.Reason), "-")
 }
 
 // Note is what the person who made the backup wrote.

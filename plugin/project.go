@@ -35,7 +35,6 @@ func (a *app) loadProject(ctx context.Context, overrides compose.Overrides) (*pr
 	for _, warning := range p.Warnings {
 		a.sink().Report(progress.Event{Step: "load", Status: progress.Warning, Text: warning})
 	}
-	a.noticeInterrupted(p)
 	return p, nil
 }
 
@@ -124,6 +123,7 @@ func (a *app) openArchives(ctx context.Context, backups string, wanted []string)
 	}
 	p, err := a.loadProject(ctx, overrides)
 	if err == nil {
+		a.noticeInterrupted(p)
 		return &archives{Dir: p.Store, Config: &p.Config}, nil
 	}
 	if backups == "" {

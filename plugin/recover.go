@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -93,7 +94,7 @@ func (a *app) noticeInterrupted(p *project) {
 	}
 	if pending, err := p.interrupted(state); err == nil && pending != nil {
 		a.sink().Report(progress.Event{
-			Step: "recover", Object: p.Name, Status: progress.Warning,
+			Step: "recover", Status: progress.Warning,
 			Text: interruptedText(pending) + ": the next command that changes something puts it in order, or docker memsys recover",
 		})
 	}
@@ -112,6 +113,13 @@ func (a *app) printRecovery(pending *journal.Interrupted) error {
 	items, err := quiesce.Pending(pending.Steps)
 	if err != nil {
 		return err
+	}
+	unfinished, err := backup.Unfinished(pending.Steps)
+	if err != nil {
+		return err
+	}
+	for _, path := range unfinished {
+		lines = append(lines, "the unfinished archive "+path+" is removed")
 	}
 	for _, it := range items {
 		lines = append(lines, "service "+it.Label()+" goes on as it did")
@@ -134,10 +142,27 @@ func (s *session) recover(ctx context.Context) error {
 
 func interruptedText(p *journal.Interrupted) string {
 	text := fmt.Sprintf("the %s of %s was interrupted", p.Op, p.Began.Local().Format(time.DateTime))
-	if n := len(p.Steps); n > 0 {
-		text += " at step " + p.Steps[n-1].Name
+	for _, s := range slices.Backward(p.Steps) {
+		if words := stepWords(s.Name); words != "" {
+			return text + " " + words
+		}
 	}
 	return text
+}
+
+// stepWords says for a person what a step of the journal was about; empty where that tells nothing.
+func stepWords(step string) string {
+	switch {
+	case step == backup.StepTemporary:
+		return "while the archive was written"
+	case step == backup.StepPublish:
+		return "while the archive was published"
+	case strings.HasPrefix(step, "restore."):
+		return "while data was put in place"
+	case strings.HasPrefix(step, "quiesce."):
+		return "while services were held still"
+	}
+	return ""
 }
 
 // resolve brings services and files to where they were, or to where the interrupted run wanted them.

@@ -102,6 +102,7 @@ func (a *app) restore(ctx context.Context, args []string, opts restoreOptions) e
 		return err
 	}
 	if opts.dryRun {
+		a.noticeInterrupted(s.project)
 		return s.planned(ctx, b, opts, func(p *restore.Plan) error { return a.printRestorePlan(p, s.Warnings, opts.format) })
 	}
 	if ctx, err = s.begin(ctx, "restore", opts.lockOptions, map[string]any{"backup": b.Path}); err != nil {

@@ -57,6 +57,7 @@ func (a *app) sources(ctx context.Context, opts sourcesOptions) error {
 	if err != nil {
 		return err
 	}
+	a.noticeInterrupted(project.project)
 	rows, err := a.sourceRows(ctx, project, opts)
 	if err != nil {
 		return err

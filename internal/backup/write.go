@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -201,7 +202,7 @@ func (c *copier) problem(path, kind string, err error) {
 		p.Error = err.Error()
 	}
 	c.manifest.Problems = append(c.manifest.Problems, p)
-	c.run.Progress.Report(progress.Event{Step: "write", Object: c.source.Name + "/" + path, Status: progress.Warning, Text: kind})
+	c.run.Progress.Report(progress.Event{Step: "write", Object: strings.TrimSuffix(c.source.Name+"/"+path, "/."), Status: progress.Warning, Text: kind})
 }
 
 // copyFiles stores the project's own files. A missing optional one is not a problem: it was not there.

@@ -70,7 +70,7 @@ func (s *State) Lock(ctx context.Context, o LockOptions) (context.Context, *Lock
 			continue
 		}
 		if err != nil {
-			return nil, nil, errors.Join(fmt.Errorf("lock %s: %w", s.identity, err), l.Release(ctx))
+			return nil, nil, errors.Join(s.lockError(err), l.Release(ctx))
 		}
 		l.parts = append(l.parts, p)
 	}
@@ -78,6 +78,14 @@ func (s *State) Lock(ctx context.Context, o LockOptions) (context.Context, *Lock
 		claim.keep(ctx, cancel)
 	}
 	return ctx, l, nil
+}
+
+// lockError is why the project's lock was not given, as a sentence about the project.
+func (s *State) lockError(err error) error {
+	if errors.Is(err, ErrLocked) {
+		return fmt.Errorf("project %s is %w", s.identity, err)
+	}
+	return fmt.Errorf("lock project %s: %w", s.identity, err)
 }
 
 // Limits says in sentences what the lock could not be put on.

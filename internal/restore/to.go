@@ -126,6 +126,9 @@ func (r *Runner) RunTo(ctx context.Context, p *Plan) (*Result, error) {
 func removeMade(p *Plan, made []string) error {
 	err := os.RemoveAll(filepath.Join(p.req.To, tree.StagingName(p.ID)))
 	for _, path := range slices.Backward(made) {
+		if _, e := os.Lstat(path); errors.Is(e, fs.ErrNotExist) {
+			continue // on a read-only file system even its removal fails
+		}
 		if e := os.Remove(path); e != nil && !errors.Is(e, fs.ErrNotExist) {
 			return errors.Join(err, e)
 		}

@@ -1,0 +1,28 @@
+package plugin
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+	"testing"
+
+	"gotest.tools/v3/assert"
+
+	"github.com/memsys/docker-memsys/internal/archive"
+)
+
+func TestAProblemIsToldOnce(t *testing.T) {
+	for want, p := range map[string]archive.Problem{
+		"data: unreadable (permission denied)":   {Source: "data", Path: ".", Kind: "unreadable", Error: "read .: permission denied"},
+		"data/a: unreadable (permission denied)": {Source: "data", Path: "a", Kind: "unreadable", Error: "open a: permission denied"},
+		"data/a: unreadable (gone)":              {Source: "data", Path: "a", Kind: "unreadable", Error: "gone"},
+		"data/a: changed":                        {Source: "data", Path: "a", Kind: "changed"},
+	} {
+		assert.Equal(t, problemText(p), want)
+	}
+}
+
+func TestAReadOnlyFolderHasANextStep(t *testing.T) {
+	err := fmt.Errorf("make backups directory: %w", &os.PathError{Op: "mkdir", Path: "/ro", Err: syscall.EROFS})
+	assert.Assert(t, hintFor(err) != "")
+}
