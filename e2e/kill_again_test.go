@@ -8,10 +8,30 @@ import (
 	"testing"
 
 	"gotest.tools/v3/assert"
+	"gotest.tools/v3/icmd"
 	"gotest.tools/v3/poll"
 
 	"github.com/memsys/docker-memsys/internal/engine"
 )
+
+// When the guardian dies with its run, the next command lets go what they held; one that reads says that there is something to do.
+func TestBackupKilledWithItsGuardian(t *testing.T) {
+	v := newWriters(t, 24)
+	killed := v.halt(v.Start(PluginPath(), "backup"))
+	for _, guardian := range plugins(t, "__guardian", killed.Pid()) {
+		assert.NilError(t, syscall.Kill(guardian, syscall.SIGKILL))
+	}
+	killed.Signal(syscall.SIGKILL)
+	killed.Wait()
+	assert.Equal(t, v.state("writer"), engine.Paused)
+	list := v.Memsys("list")
+	list.Assert(t, icmd.Success)
+	assert.Assert(t, tellsInterrupted(list), list.Combined())
+	assert.Equal(t, v.state("writer"), engine.Paused, "list changes nothing")
+	v.Memsys("recover").Assert(t, icmd.Expected{Err: "unpaused service writer"})
+	v.asBefore(0)
+	v.nothingIsLeft()
+}
 
 // The guardian of a killed run looks for a while whether services stay let go. It must not let go what the next run holds.
 func TestTheGuardianOfAKilledRunLeavesTheNextRunAlone(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gotest.tools/v3/assert"
+	"gotest.tools/v3/icmd"
 )
 
 // killWhen kills a process at once when something is so, and tells whether that came before its end.
@@ -74,11 +75,30 @@ func TestRestoreKilledWhileItSwaps(t *testing.T) {
 		if lastStep(was) == "restore.swap" {
 			swapping++
 		}
+		if round%2 == 1 { // so is the recovery
+			_, killed := weapon{}.strike(t, s.Start(PluginPath(), "recover"), "recover", time.Duration(random.IntN(150))*time.Millisecond)
+			t.Logf("its recovery was killed: %v", killed)
+			was = s.pending()
+		}
 		to := s.next(round, was != nil, other(from))
 		t.Logf("killed (%v) after %d moves: %s; from %s to %s", killed, moves, lastStep(was), from, to)
 		s.tidy()
 	}
 	assert.Assert(t, swapping > 0, "no round was killed in a swap")
+}
+
+// A service that somebody starts on data between two states is stopped, gets data of one state, and runs again.
+func TestRestoreKilledAndServicesStartedByHand(t *testing.T) {
+	s := newStates(t, 2)
+	p := s.Start(PluginPath(), "restore", "--yes", s.backup["A"])
+	assert.Assert(t, killWhen(t, p, s.setAside(3)), p.Output())
+	s.Docker("start", s.ids["writer"]).Assert(t, icmd.Success)
+	s.told = len(s.tellings())
+	s.tells(true, "recover")
+	s.settled()
+	assert.Equal(t, s.live(), "B")
+	last := s.tellings()
+	assert.Equal(t, last[len(last)-1], "B B B")
 }
 
 // setAside tells whether the swap of the volume has made some moves.
