@@ -206,7 +206,6 @@ func TestRestoreKilledAtAnyMoment(t *testing.T) {
 		w, from := weapons(round), s.live()
 		p := w.start(s.Project, "restore", "--yes", "--progress", "plain", s.backup[other(from)])
 		_, killed := w.strike(t, p, "restore", time.Duration(moment*float64(usual)))
-		noProcess(t, "__guardian")
 		s.backupsAreWhole()
 		was := s.pending()
 		if killed {

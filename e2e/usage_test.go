@@ -28,9 +28,9 @@ func TestWrongUse(t *testing.T) {
 		{[]string{"backup", "--exclude", "["}, 2, "--exclude"},
 		{[]string{"backup", "--wait", "soon"}, 2, "soon"},
 		{[]string{"-f", "missing.yaml", "backup"}, 1, "missing.yaml"},
-		{[]string{"restore", "memory_backup_20200101_000000.tar.gz"}, 8, "memory_backup_20200101_000000.tar.gz"},
+		{[]string{"restore", "memory_backup_20200101_000000.tar.gz"}, 8, "no backup"},
 		{[]string{"inspect"}, 2, "needs exactly one backup"},
-		{[]string{"inspect", "latest"}, 8, "latest"},
+		{[]string{"inspect", "latest"}, 8, "no backup"},
 	} {
 		for name, result := range map[string]*icmd.Result{"docker": p.Memsys(c.args...), "standalone": p.Standalone(c.args...)} {
 			assert.Equal(t, result.ExitCode, c.code, "%s %q: %s", name, c.args, result.Combined())
