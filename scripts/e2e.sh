@@ -61,6 +61,7 @@ run_on_present() {
 
 make_root() {
 	root=$(mktemp -d "${prefix}XXXXXX")
+	chmod 755 "$root" # tests run the plugin as another user too
 	printf '%s\n' $$ >"$root/owner"
 }
 
