@@ -7,7 +7,6 @@ import (
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"hash"
 	"io"
@@ -18,7 +17,6 @@ import (
 	"testing"
 
 	"gotest.tools/v3/assert"
-	"gotest.tools/v3/icmd"
 )
 
 // backupsNow are the names in the backups directory.
@@ -142,23 +140,6 @@ func (v *victim) stagings() []string {
 		assert.NilError(v.t, err)
 	}
 	return found
-}
-
-// listed is what list says of a backup.
-type listed struct{ Name, Reason, State string }
-
-// list asks for all backups.
-func (v *victim) list() []listed {
-	v.t.Helper()
-	result := v.Standalone("list", "--format", "json")
-	result.Assert(v.t, icmd.Success)
-	var all []listed
-	for line := range strings.Lines(result.Stdout()) {
-		var one listed
-		assert.NilError(v.t, json.Unmarshal([]byte(line), &one), line)
-		all = append(all, one)
-	}
-	return all
 }
 
 // discard removes archives with what stands beside them, and latest_backup.txt where it names one of them.
