@@ -157,7 +157,7 @@ func wrapped(extra string, deflated []byte, sum, length uint32) []byte {
 }
 
 // bomb is a member of a few megabytes that inflates to 4 GiB.
-func bomb(t testing.TB) []byte {
+func bomb(t testing.TB, extra string) []byte {
 	t.Helper()
 	var once bytes.Buffer
 	w, err := flate.NewWriter(&once, flate.BestSpeed)
@@ -165,7 +165,7 @@ func bomb(t testing.TB) []byte {
 	_, err = w.Write(make([]byte, 64<<20))
 	assert.NilError(t, err)
 	assert.NilError(t, w.Flush()) // ends on a byte, refers to nothing before it: it can be repeated
-	return wrapped("", append(bytes.Repeat(once.Bytes(), 64), 3, 0), 0, 0)
+	return wrapped(extra, append(bytes.Repeat(once.Bytes(), 64), 3, 0), 0, 0)
 }
 
 // forge writes an archive of the entries, with its commit mark, into the backups directory of a project whose only source is

@@ -35,6 +35,23 @@ func TestArchivesInsideASourceStay(t *testing.T) {
 	Tidy(t, p.Dir)
 }
 
+// TestArchivesThatCameIntoASourceLaterStay: the backup that is restored knows nothing of them.
+func TestArchivesThatCameIntoASourceLaterStay(t *testing.T) {
+	p := Box(t, `["./data:/data"]`, "x-memsys: {backups: ./data/kept/backups}\n")
+	p.Write("data/file", "first")
+	p.Up()
+	first := p.Backup("--backups", p.Path("elsewhere"))
+	p.Write("data/file", "second")
+	second := p.Backup()
+	p.Memsys("restore", first, "--yes").Assert(t, icmd.Success)
+	assert.Equal(t, p.Read("data/file"), "first")
+	all := Archives(t, p.Path("data", "kept", "backups"))
+	assert.Equal(t, len(all), 2, "%v", all) // and the safety backup
+	assert.Equal(t, all[0], second)
+	Code(t, p.Memsys("verify", "--all"), 0)
+	Tidy(t, p.Dir)
+}
+
 func TestASourceInsideTheBackupsDirectory(t *testing.T) {
 	p := Box(t, `["./store/data:/data"]`, "x-memsys: {backups: ./store}\n")
 	p.Write("store/data/file", "first")

@@ -143,7 +143,7 @@ func TestStoresComeBackWithTheirLogs(t *testing.T) {
 	p := Box(t, `["./data:/data"]`, "")
 	for _, store := range []string{"level", "below/rocks"} {
 		for name, content := range map[string]string{
-			"CURRENT": "MANIFEST-000004\n", "MANIFEST-000004": "m", "000005.log": "ahead", "000003.ldb": "table", "LOG": "text", "OPTIONS-000007": "o",
+			"CURRENT": "MANIFEST-000004\n", "MANIFEST-000004": "m", "000005.log": "ahead", "000003.ldb": "table", "LOG": "text", "archive.log": "beside", "OPTIONS-000007": "o",
 		} {
 			p.Write("data/"+store+"/"+name, content)
 		}
@@ -157,13 +157,14 @@ func TestStoresComeBackWithTheirLogs(t *testing.T) {
 		assert.Assert(t, strings.Contains(listed, fmt.Sprintf("data/data/%s/000005.log\n", store)), listed)
 		assert.NilError(t, os.RemoveAll(p.Path("data", store)))
 	}
-	assert.Assert(t, !strings.Contains(listed, "app.log"), listed)
+	assert.Assert(t, !strings.Contains(listed, "/app.log"), listed)
 	p.Write("data/app.log", "second")
 	p.Write("data/logs/app.log", "second")
 	p.Write("data/logs/later.log", "later")
 	p.Memsys("restore", "--yes").Assert(t, icmd.Success)
 	for _, store := range []string{"level", "below/rocks"} {
 		assert.Equal(t, p.Read("data/"+store+"/000005.log"), "ahead")
+		assert.Equal(t, p.Read("data/"+store+"/archive.log"), "beside")
 		assert.Equal(t, p.Read("data/"+store+"/CURRENT"), "MANIFEST-000004\n")
 	}
 	assert.Equal(t, p.Read("data/app.log"), "second")
