@@ -269,6 +269,7 @@ func TestAProjectInAFolderWithAnOddNameFromElsewhere(t *testing.T) {
 	docker("memsys", "restore", "--yes").Assert(t, icmd.Success)
 	assert.Equal(t, p.Read("les données/fichier été"), "first")
 	p.Write("les données/fichier été", "third")
-	Code(t, p.Memsys("restore", "--yes"), 1, "another project", "--allow-other-project") // without -p it is another project
+	Code(t, p.Memsys("restore", "--yes"), 8, "of the whole project "+p.Name) // without -p it is another project
+	Code(t, p.Memsys("restore", Archives(t, p.Path("backups"))[0], "--yes"), 1, "another project", "--allow-other-project")
 	assert.Equal(t, p.Read("les données/fichier été"), "third")
 }
