@@ -97,7 +97,7 @@ func (r *Runner) copySources(ctx context.Context, p *Plan, w *archive.Writer, m 
 
 func (r *Runner) readAll(ctx context.Context, p *Plan, w *archive.Writer, m *archive.Manifest) error {
 	for i, src := range p.Sources {
-		c := &copier{run: r, plan: p, writer: w, manifest: m, source: &m.Sources[i], skipped: map[string]*archive.Exclusion{}}
+		c := &copier{run: r, plan: p, writer: w, manifest: m, source: &m.Sources[i], skipped: map[string]*archive.Exclusion{}, lost: map[string]bool{}}
 		if err := c.copy(ctx, src); err != nil {
 			return fmt.Errorf("copy source %s: %w", src.Name, err)
 		}
@@ -113,6 +113,7 @@ type copier struct {
 	manifest *archive.Manifest
 	source   *archive.Source
 	skipped  map[string]*archive.Exclusion
+	lost     map[string]bool // files that the archive lacks
 }
 
 func (c *copier) copy(ctx context.Context, src Source) error {
@@ -160,17 +161,23 @@ func (c *copier) add(ctx context.Context, e *tree.Entry, open tree.Opener) error
 	}
 	entry := *e
 	if e.Kind == tree.Hardlink {
+		if c.lost[e.Link] {
+			c.problem(e.Path, problemUnreadable, fmt.Errorf("a second name of %s, which could not be read", e.Link))
+			return nil
+		}
 		entry.Link = c.name(e.Link)
 	}
 	out, err := c.writer.Add(ctx, c.name(e.Path), &entry, open)
 	var unreadable *archive.UnreadableError
 	switch {
 	case errors.As(err, &unreadable):
+		c.lost[e.Path] = true
 		c.unread(e.Path, err)
 		return nil
 	case err != nil:
 		return err
 	case out.Vanished:
+		c.lost[e.Path] = true
 		c.problem(e.Path, problemVanished, nil)
 		return nil
 	case out.Changed:
