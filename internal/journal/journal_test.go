@@ -145,12 +145,14 @@ func TestAFullJournalRefusesTheStepAndCanStillEnd(t *testing.T) {
 	assert.NilError(t, err)
 	assert.NilError(t, j.Begin("restore", nil))
 	steps := 0
-	for ; ; steps++ {
-		if err = j.Step("swap", strings.Repeat("x", 1<<18)); err != nil {
-			break
+	for _, size := range []int{1 << 18, 1 << 12, 1 << 6, 0} { // down to the last byte that a step may have
+		for ; ; steps++ {
+			if err = j.Step("swap", strings.Repeat("x", size)); err != nil {
+				break
+			}
 		}
+		assert.ErrorIs(t, err, ErrFull)
 	}
-	assert.ErrorIs(t, err, ErrFull)
 	p, err := s.Pending()
 	assert.NilError(t, err)
 	assert.Equal(t, len(p.Steps), steps)
