@@ -31,12 +31,17 @@ func WriteFile(path string, data []byte, mode os.FileMode) (err error) {
 	return syncDir(filepath.Dir(path))
 }
 
+// private is the mode that temporary files have: it is never set, since file systems without modes (a USB disk) refuse that.
+const private = 0o600
+
 func fill(f *os.File, data []byte, mode os.FileMode) error {
 	if _, err := f.Write(data); err != nil {
 		return err
 	}
-	if err := f.Chmod(mode); err != nil {
-		return err
+	if mode != private {
+		if err := f.Chmod(mode); err != nil {
+			return err
+		}
 	}
 	return f.Sync()
 }

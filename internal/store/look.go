@@ -19,16 +19,27 @@ func (d *Dir) look(name string) (Backup, error) {
 	}
 	b := Backup{Name: name, Path: d.path(name), Size: info.Size()}
 	b.Created, _ = ParseName(name, d.location())
-	rec, err := d.record(name)
-	if err != nil {
-		return Backup{}, err
+	if err := d.learn(&b); err != nil { // one that cannot be told about hides no other, and stops no backup
+		b.State, b.Why = Unverified, err.Error()
 	}
-	complete, err := describe(&b, rec)
+	return b, nil
+}
+
+// learn fills b with what its record, its archive and its sums tell.
+func (d *Dir) learn(b *Backup) error {
+	rec, err := d.record(b.Name)
+	if err != nil {
+		return err
+	}
+	complete, err := describe(b, rec)
+	if errors.Is(err, fs.ErrPermission) {
+		return err
+	}
 	if err != nil {
 		b.State, b.Why = Damaged, err.Error()
-		return b, nil
+		return nil
 	}
-	return b, d.judge(&b, rec, complete)
+	return d.judge(b, rec, complete)
 }
 
 // describe fills b from the record's summary or, without one that fits the file, from the manifest.

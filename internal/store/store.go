@@ -101,10 +101,24 @@ type Dir struct {
 // Open returns the backups directory at path. It need not exist.
 func Open(path string) *Dir { return &Dir{Path: path} }
 
-// Ensure makes the directory, mode 0700, if it is missing, and with it nothing but missing parents.
+// Ensure makes the directory, mode 0700, if it is missing, and with it nothing but missing parents. Their names are on the disk when it
+// returns: an archive must not vanish with its folder.
 func (d *Dir) Ensure() error {
+	var missing []string
+	for dir := d.Path; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(dir); err == nil || dir == filepath.Dir(dir) {
+			break
+		}
+		missing = append(missing, dir)
+	}
 	if err := os.MkdirAll(d.Path, 0o700); err != nil {
 		return fmt.Errorf("make backups directory: %w", err)
+	}
+	for _, dir := range missing {
+		// A parent that cannot be opened is somebody else's: there is nothing that we can do for its names.
+		if err := syncDir(filepath.Dir(dir)); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return fmt.Errorf("make backups directory: %w", err)
+		}
 	}
 	return nil
 }

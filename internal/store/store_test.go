@@ -281,6 +281,24 @@ func TestForeignFilesAreLeftAlone(t *testing.T) {
 	assert.Equal(t, len(all), 0)
 }
 
+// TestAnArchiveThatCannotBeToldAboutHidesNoOther: a bad block, or files of another user, must not stop every backup.
+func TestAnArchiveThatCannotBeToldAboutHidesNoOther(t *testing.T) {
+	for _, ending := range []string{recordSuffix, sha256Suffix} {
+		d := newDir(t)
+		good, bad := add(t, d, start, nil), add(t, d, start.Add(time.Hour), nil)
+		assert.NilError(t, os.Remove(bad.Path+ending))
+		assert.NilError(t, os.Mkdir(bad.Path+ending, 0o700)) // reading it is an error
+		all, err := d.List(t.Context())
+		assert.NilError(t, err)
+		assert.Equal(t, len(all), 2)
+		b, err := d.Find(t.Context(), bad.Name)
+		assert.NilError(t, err)
+		assert.Equal(t, b.State, Unverified)
+		assert.Assert(t, b.Why != "")
+		assert.Equal(t, latest(t, d), good.Name)
+	}
+}
+
 func TestAMissingDirectoryIsEmpty(t *testing.T) {
 	all, err := Open(filepath.Join(t.TempDir(), "none")).List(t.Context())
 	assert.NilError(t, err)
