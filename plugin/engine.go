@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/cli/cli-plugins/metadata"
 	"github.com/docker/cli/cli/command"
 	"github.com/docker/cli/cli/connhelper"
@@ -42,6 +43,9 @@ func (a *app) engine() (connection, error) {
 func dockerEngine(dockerCLI *command.DockerCli, globals []string) func() (connection, error) {
 	return func() (connection, error) {
 		endpoint, err := dockerEndpoint(dockerCLI)
+		if errdefs.IsNotFound(err) {
+			return connection{}, &outcome{code: exitFailed, message: fmt.Sprintf("there is no docker context %s", dockerCLI.CurrentContext()), hint: "docker context ls", err: err}
+		}
 		if err != nil {
 			return connection{}, fmt.Errorf("resolve docker context %s: %w", dockerCLI.CurrentContext(), err)
 		}

@@ -58,14 +58,18 @@ func restorePlanText(p *restore.Plan, said []string) string {
 	if len(p.Stop) > 0 {
 		fmt.Fprintf(&b, "stop %s\n", containerNames(p.Stop))
 	}
-	fmt.Fprintf(&b, "%s\n", safetyText(p.Safety))
+	if len(p.Targets) > 0 {
+		fmt.Fprintf(&b, "%s\n", safetyText(p.Safety))
+	}
 	for _, t := range p.Targets {
 		targetText(&b, t)
 	}
 	for _, s := range p.Skipped {
 		fmt.Fprintf(&b, "leave out %s: %s\n", s.Name, s.Why)
 	}
-	fmt.Fprintf(&b, "compare every file with the backup\n")
+	if len(p.Targets) > 0 {
+		fmt.Fprintf(&b, "compare every file with the backup\n")
+	}
 	if len(p.Stop) > 0 {
 		fmt.Fprintf(&b, "start %s\n", containerNames(p.Stop))
 	}
@@ -141,7 +145,11 @@ func pathsText(b *strings.Builder, what string, paths []string) {
 	if len(paths) == 0 {
 		return
 	}
-	names := strings.Join(paths[:min(len(paths), mostPaths)], ", ")
+	shown := slices.Clone(paths[:min(len(paths), mostPaths)])
+	if i := slices.Index(shown, "."); i >= 0 {
+		shown[i] = "the source itself"
+	}
+	names := strings.Join(shown, ", ")
 	if more := len(paths) - mostPaths; more > 0 {
 		names += fmt.Sprintf(" and %d more", more)
 	}

@@ -151,6 +151,9 @@ func (s *session) locate(ctx context.Context, src compose.Source) (string, error
 	if src.Path != "" {
 		return src.Path, nil
 	}
+	if !s.reachable() && src.Volume.Name == "" {
+		return "", errors.New("only the engine knows which anonymous volume it is, and it does not answer")
+	}
 	if !s.reachable() {
 		return "", fmt.Errorf("only the engine knows where volume %s lies, and it does not answer", src.Volume.Name)
 	}
