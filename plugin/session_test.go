@@ -77,3 +77,21 @@ func TestARunThatWaitedSeesWhatStartedMeanwhile(t *testing.T) {
 	assert.Equal(t, s.Containers[0].ID, id)
 	assert.NilError(t, s.end(ctx, nil))
 }
+
+// TestWhatMayStandStillStaysOnRecord: the next command starts it.
+func TestWhatMayStandStillStaysOnRecord(t *testing.T) {
+	s, fake := openTestSession(t)
+	id := fake.Add(engine.Container{Name: "app", State: engine.Exited})
+	for _, left := range []bool{true, false} {
+		ctx, err := s.begin(t.Context(), "backup", lockOptions{}, nil)
+		assert.NilError(t, err)
+		if left {
+			assert.NilError(t, s.journal.Step("quiesce.hold", map[string]any{"hold": "1", "items": []quiesce.Item{{ID: id, Name: "app", Action: quiesce.Stop}}}))
+		}
+		assert.NilError(t, s.end(ctx, nil))
+		pending, err := s.state.Pending()
+		assert.NilError(t, err)
+		assert.Equal(t, pending != nil, left)
+	}
+	assert.Equal(t, fake.State(id), engine.Running)
+}

@@ -299,6 +299,17 @@ func TestAnArchiveThatCannotBeToldAboutHidesNoOther(t *testing.T) {
 	}
 }
 
+func TestASumOfAnotherFileIsNoCommitMark(t *testing.T) {
+	d := newDir(t)
+	good, renamed := add(t, d, start, nil), add(t, d, start.Add(time.Hour), nil)
+	sum, err := os.ReadFile(good.Path + sha256Suffix)
+	assert.NilError(t, err)
+	assert.NilError(t, os.WriteFile(renamed.Path+sha256Suffix, sum, 0o600))
+	b, err := d.Find(t.Context(), renamed.Name)
+	assert.NilError(t, err)
+	assert.Equal(t, b.State, Unverified)
+}
+
 func TestAMissingDirectoryIsEmpty(t *testing.T) {
 	all, err := Open(filepath.Join(t.TempDir(), "none")).List(t.Context())
 	assert.NilError(t, err)
