@@ -19,6 +19,9 @@ func (p *Plan) compare(ctx context.Context) error {
 }
 
 func (p *Plan) compareTarget(ctx context.Context, t *Target) error {
+	if t.view.disorder != "" {
+		return nil // refused: two walks side by side need one order
+	}
 	if t.Missing {
 		return p.allNew(t)
 	}

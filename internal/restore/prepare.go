@@ -79,6 +79,9 @@ func (p *Plan) look(ctx context.Context) error {
 			return p.unreadable(ctx, err)
 		}
 		t.Entries, t.Bytes = t.view.Entries, t.view.Bytes
+		if t.view.disorder != "" {
+			p.refuse(Conflict, t.Name, "the entries of source %s do not stand in the order of a walk, %q first: restore it with --to", t.Name, t.view.disorder)
+		}
 		if d := t.view.devices; len(d) > 0 && !p.req.Devices {
 			p.refuse(DeviceNodes, t.Name, "the backup of source %s holds %d device nodes, %q first", t.Name, len(d), d[0])
 		}

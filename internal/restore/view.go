@@ -25,6 +25,7 @@ type view struct {
 	heirs    map[string]string        // first name of a file that is not chosen -> the chosen name that takes its place
 	firsts   map[string]tree.Expected // those first names
 	Lost     []string                 // entries of the archive below blocked folders
+	disorder string                   // the first entry that does not stand in the order of a walk
 	devices  []string
 	Entries  int64
 	Bytes    int64
@@ -58,11 +59,16 @@ func newView(prefix string, each entries, choice func(*tree.Entry) bool, blocked
 		archived: map[string]bool{}, parents: map[string]bool{}, heirs: map[string]string{}, firsts: map[string]tree.Expected{},
 	}
 	links := map[string][]string{}
+	last := ""
 	for x, err := range v.own() {
 		if err != nil {
 			return nil, err
 		}
 		e := x.Entry
+		if v.disorder == "" && last != "" && tree.ComparePaths(last, e.Path) >= 0 {
+			v.disorder = e.Path
+		}
+		last = e.Path
 		switch {
 		case v.isBlocked(e.Path):
 			v.Lost = append(v.Lost, e.Path)
