@@ -13,6 +13,7 @@ import (
 	"github.com/memsys/docker-memsys/compose"
 	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/engine"
+	"github.com/memsys/docker-memsys/internal/tree"
 )
 
 // choose makes a target of every source of the backup that was asked for and that the project still has.
@@ -227,7 +228,7 @@ func (p *Plan) creatable(t *Target) error {
 		}
 		dir = filepath.Dir(dir)
 	}
-	t.Root = resolve(t.Root)
+	t.Root = tree.Resolve(t.Root)
 	p.writable(t, dir)
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/memsys/docker-memsys/internal/engine"
+	"github.com/memsys/docker-memsys/internal/tree"
 )
 
 // findUsers finds every container of the engine that uses a target, a parent or a child of it, and is not off.
@@ -64,7 +65,7 @@ func (p *Plan) uses(ctx context.Context, c engine.Container, t *Target) (bool, e
 		if err != nil {
 			return false, err
 		}
-		if t.Root != "" && slices.ContainsFunc(places, func(place string) bool { return overlap(place, t.Root) }) {
+		if t.Root != "" && slices.ContainsFunc(places, func(place string) bool { return tree.Overlap(place, t.Root) }) {
 			return true, nil
 		}
 	}

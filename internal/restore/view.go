@@ -265,7 +265,7 @@ func inside(root, place string) (string, bool) {
 	if place == "" || root == "" {
 		return "", false
 	}
-	rel, err := filepath.Rel(root, resolve(place))
+	rel, err := filepath.Rel(root, tree.Resolve(place))
 	if err != nil || rel == "." || !filepath.IsLocal(rel) {
 		return "", false
 	}

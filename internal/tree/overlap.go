@@ -9,12 +9,12 @@ import (
 // Overlap tells whether two places of this machine are the same, or one lies in the other: by name, and by device and inode, so that
 // a folder known under two names is seen.
 func Overlap(a, b string) bool {
-	a, b = resolve(a), resolve(b)
+	a, b = Resolve(a), Resolve(b)
 	return within(a, b) || within(b, a) || holds(a, b) || holds(b, a)
 }
 
-// resolve follows the links of a path as far as it exists.
-func resolve(path string) string {
+// Resolve follows the links of a path as far as it exists.
+func Resolve(path string) string {
 	path = filepath.Clean(path)
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		return real
@@ -23,7 +23,7 @@ func resolve(path string) string {
 	if parent == path {
 		return path
 	}
-	return filepath.Join(resolve(parent), filepath.Base(path))
+	return filepath.Join(Resolve(parent), filepath.Base(path))
 }
 
 // within tells whether path is dir or lies below it, by name.
