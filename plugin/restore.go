@@ -109,12 +109,15 @@ func (a *app) restore(ctx context.Context, args []string, opts restoreOptions) e
 		return err
 	}
 	var res *restore.Result
-	err = s.planned(ctx, b, opts, func(p *restore.Plan) error {
-		if res, err = s.runRestore(ctx, p, opts); err == nil && res == nil {
-			return errors.New("restore has no result")
-		}
-		return err
-	})
+	// A run that was waited for may have made a newer backup, or moved one.
+	if b, err = a.backupToRestore(ctx, s.Store, args, true); err == nil {
+		err = s.planned(ctx, b, opts, func(p *restore.Plan) error {
+			if res, err = s.runRestore(ctx, p, opts); err == nil && res == nil {
+				return errors.New("restore has no result")
+			}
+			return err
+		})
+	}
 	if err = errors.Join(err, s.end(ctx, err)); err != nil {
 		return err
 	}
