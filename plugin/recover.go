@@ -58,6 +58,9 @@ func (a *app) recover(ctx context.Context, opts recoverOptions) error {
 		return err
 	}
 	if pending == nil {
+		if err := s.sweepLock(ctx, opts); err != nil {
+			return err
+		}
 		return a.printf("nothing was interrupted\n")
 	}
 	if opts.plan {
@@ -125,6 +128,29 @@ func (a *app) printRecovery(pending *journal.Interrupted) error {
 		lines = append(lines, "service "+it.Label()+" goes on as it did")
 	}
 	return writeClean(a.out, strings.Join(lines, "\n")+"\n")
+}
+
+// sweepLock removes the claim on the engine of a run that was killed before it began anything: taking the lock does. A
+// lock that is held is somebody's at work.
+func (s *session) sweepLock(ctx context.Context, opts recoverOptions) error {
+	if opts.plan || !s.reachable() {
+		return nil
+	}
+	dir, err := s.app.stateDir()
+	if err != nil {
+		return err
+	}
+	if s.state, err = journal.Open(dir, s.identity()); err != nil {
+		return err
+	}
+	locked, err := s.takeLock(ctx, "recover", lockOptions{})
+	if errors.Is(err, journal.ErrLocked) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return s.lock.Release(locked)
 }
 
 // recover finishes or reverts what an interrupted run of this project left, and says so. The lock is held.
