@@ -2,7 +2,6 @@ package backup
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -48,7 +47,7 @@ func (p *Plan) writes(ctx context.Context, c engine.Container) (bool, error) {
 		if m.ReadOnly {
 			continue
 		}
-		places, err := p.shown(ctx, m)
+		places, err := m.Shown(ctx, p.req.Volume)
 		if err != nil {
 			return false, err
 		}
@@ -59,31 +58,12 @@ func (p *Plan) writes(ctx context.Context, c engine.Container) (bool, error) {
 	return false, nil
 }
 
-// shown are the paths of the host that a mount shows: for a volume whose options bind a folder, that folder too.
-func (p *Plan) shown(ctx context.Context, m engine.Mount) ([]string, error) {
-	places := []string{m.Source}
-	if m.Type != "volume" || m.Name == "" || p.req.Volume == nil {
-		return places, nil
-	}
-	v, err := p.req.Volume(ctx, m.Name)
-	if errors.Is(err, engine.ErrNotFound) {
-		return places, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	if place, err := v.Place(); err == nil {
-		places = append(places, place)
-	}
-	return places, nil
-}
-
 // touches tells whether a mount shows a source, a parent or a child of it, under whatever name.
 func touches(s Source, m engine.Mount, places []string) bool {
 	if s.Volume != nil && m.Name == s.Volume.Name {
 		return true
 	}
-	return slices.ContainsFunc(places, func(place string) bool { return place != "" && tree.Overlap(place, s.Root) })
+	return slices.ContainsFunc(places, func(place string) bool { return tree.Overlap(place, s.Root) })
 }
 
 // restless looks, when all is read and before anything is let go, for containers that can write all the same: started or let

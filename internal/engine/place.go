@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,4 +21,27 @@ func (v Volume) Place() (string, error) {
 		return v.Options["device"], nil
 	}
 	return "", fmt.Errorf("volume %s is a mount of type %s, there only while a container uses it: its files cannot be reached from outside of a container", v.Name, v.Options["type"])
+}
+
+// Shown are the paths of the engine's host that a mount shows: for a volume whose options bind a folder, that folder too.
+// volume looks a volume up; nil where none can be.
+func (m Mount) Shown(ctx context.Context, volume func(ctx context.Context, name string) (Volume, error)) ([]string, error) {
+	var places []string
+	if m.Source != "" {
+		places = append(places, m.Source)
+	}
+	if m.Type != "volume" || m.Name == "" || volume == nil {
+		return places, nil
+	}
+	v, err := volume(ctx, m.Name)
+	if errors.Is(err, ErrNotFound) {
+		return places, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if place, err := v.Place(); err == nil && place != "" && place != m.Source {
+		places = append(places, place)
+	}
+	return places, nil
 }

@@ -2,7 +2,6 @@ package restore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -61,7 +60,7 @@ func (p *Plan) stop(c engine.Container, sources []string) {
 
 func (p *Plan) uses(ctx context.Context, c engine.Container, t *Target) (bool, error) {
 	for _, m := range c.Mounts {
-		places, err := p.shown(ctx, m)
+		places, err := m.Shown(ctx, p.volume)
 		if err != nil {
 			return false, err
 		}
@@ -72,25 +71,14 @@ func (p *Plan) uses(ctx context.Context, c engine.Container, t *Target) (bool, e
 	return false, nil
 }
 
-// shown are the paths of the host that a mount shows: for a volume whose options bind a folder, that folder too.
-func (p *Plan) shown(ctx context.Context, m engine.Mount) ([]string, error) {
-	var places []string
-	if m.Source != "" {
-		places = append(places, m.Source)
+// volume looks a volume of the engine up, once.
+func (p *Plan) volume(ctx context.Context, name string) (engine.Volume, error) {
+	if v, ok := p.volumes[name]; ok {
+		return v, nil
 	}
-	if m.Type != "volume" || m.Name == "" {
-		return places, nil
+	v, err := p.req.Volumes.Volume(ctx, name)
+	if err == nil {
+		p.volumes[name] = v
 	}
-	v, ok := p.volumes[m.Name]
-	if !ok {
-		var err error
-		if v, err = p.req.Volumes.Volume(ctx, m.Name); err != nil && !errors.Is(err, engine.ErrNotFound) {
-			return nil, err
-		}
-		p.volumes[m.Name] = v
-	}
-	if place, err := v.Place(); err == nil && place != "" && place != m.Source {
-		places = append(places, place)
-	}
-	return places, nil
+	return v, err
 }
