@@ -37,7 +37,7 @@ func (r *Runner) manifest(p *Plan, now time.Time) (*archive.Manifest, error) {
 
 func describe(s Source) archive.Source {
 	out := archive.Source{
-		Name: s.Name, Prefix: "data/" + s.Name, Kind: string(s.Kind), Path: s.Root, Missing: s.Missing,
+		Name: s.Name, Prefix: prefix(s.Name), Kind: string(s.Kind), Path: s.Root, Missing: s.Missing,
 	}
 	if s.Missing != "" {
 		out.Path = s.Path
@@ -74,20 +74,6 @@ func services(p quiesce.Plan) []string {
 		}
 	}
 	return names
-}
-
-// skip counts what a rule left out.
-func (c *copier) skip(e *tree.Entry, rule string) {
-	x := c.skipped[rule]
-	if x == nil {
-		x = &archive.Exclusion{Source: c.source.Name, Rule: rule, Why: why(rule)}
-		c.skipped[rule] = x
-	}
-	x.Count++
-	x.Bytes += e.Size
-	if rule == ruleBackups || rule == ruleSource {
-		x.Paths = append(x.Paths, e.Path)
-	}
 }
 
 // why explains a rule in the manifest.

@@ -14,7 +14,6 @@ import (
 	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/quiesce"
 	"github.com/memsys/docker-memsys/internal/store"
-	"github.com/memsys/docker-memsys/internal/tree"
 )
 
 // Request is what a backup is asked to do, with the world as the command has found it.
@@ -24,7 +23,9 @@ type Request struct {
 	Sources  []compose.Source
 	// Containers are all containers of the engine; nil where no engine answers.
 	Containers []engine.Container
-	// Locate tells where on this machine a source lies; it fails for one that this process cannot reach.
+	// Side is where the sources' files are read; nil for this process.
+	Side Side
+	// Locate tells where a source lies for the side that reads it; it fails for one that cannot be reached.
 	Locate func(ctx context.Context, s compose.Source) (string, error)
 	// Volume is the engine's account of a volume, failing with engine.ErrNotFound; nil where no engine answers.
 	Volume func(ctx context.Context, name string) (engine.Volume, error)
@@ -60,14 +61,15 @@ type Plan struct {
 	Warnings []string
 
 	req       Request
-	rules     *tree.Rules
-	allocated int64 // bytes without holes
+	side      Side
+	room      *int64 // as Looked.Room
+	allocated int64  // bytes without holes
 }
 
 // Source is one source of the plan.
 type Source struct {
 	compose.Source
-	// Root is where this process reads it, Missing why it cannot.
+	// Root is where it is read, Missing why it cannot be.
 	Root    string
 	Missing string
 	Entries int64
@@ -89,13 +91,22 @@ var ErrNothing = errors.New("nothing to back up")
 
 // Check tells, before anything is made or locked, whether there is anything to back up. It fails with ErrNothing.
 func Check(ctx context.Context, dir *store.Dir, req Request) error {
-	p := &Plan{Dir: dir, req: req}
-	return p.choose(ctx)
+	p := newPlan(dir, req)
+	p.choose(ctx)
+	return p.look(ctx, false)
+}
+
+func newPlan(dir *store.Dir, req Request) *Plan {
+	p := &Plan{Dir: dir, req: req, side: req.Side, Warnings: slices.Clone(req.Warnings)}
+	if p.side == nil {
+		p.side = Local{}
+	}
+	return p
 }
 
 // Prepare reads the sources' sizes and the backups directory and decides what to do. It changes nothing.
 func Prepare(ctx context.Context, dir *store.Dir, req Request) (*Plan, error) {
-	p := &Plan{Dir: dir, req: req, Warnings: slices.Clone(req.Warnings)}
+	p := newPlan(dir, req)
 	all, err := dir.List(ctx)
 	if err != nil {
 		return nil, err
@@ -104,14 +115,13 @@ func Prepare(ctx context.Context, dir *store.Dir, req Request) (*Plan, error) {
 	if b, ok := dir.NewestGood(all); ok {
 		p.Previous = &b
 	}
-	if err := p.choose(ctx); err != nil {
+	p.choose(ctx)
+	if err := p.look(ctx, true); err != nil {
 		return nil, err
 	}
-	if err := p.measure(ctx); err != nil {
-		return nil, err
-	}
+	p.judgeEmpty()
 	if err := p.hold(ctx); err != nil {
 		return nil, err
 	}
-	return p, p.room()
+	return p, p.weigh()
 }

@@ -120,16 +120,18 @@ func TestWhatIsNotAsItWasMakesTheBackupIncomplete(t *testing.T) {
 			out, err := os.Create(filepath.Join(t.TempDir(), "archive"))
 			assert.NilError(t, err)
 			defer out.Close()
-			run := newBed(t).runner()
-			c := &copier{run: &run, writer: archive.NewWriter(out, archive.WriterOptions{}), manifest: m, source: &m.Sources[0], lost: map[string]bool{}}
+			r := &reading{file: out, writer: archive.NewWriter(out, archive.WriterOptions{}), sink: progress.Discard}
+			c := &copier{reading: r, place: Place{Name: "data"}, lost: map[string]bool{}}
 			assert.NilError(t, c.add(t.Context(), &tree.Entry{Path: ".", Kind: tree.Dir, Mode: 0o755}, nil))
 			assert.NilError(t, c.add(t.Context(), file, open))
+			m.Problems = r.copied.Problems
 			assert.Equal(t, m.Problems[0].Kind, kind)
 			assert.Equal(t, complete(m), kind == problemVanished)
 			// A second name whose content is not in the archive is no link to nothing, which no read-back would let pass.
 			assert.NilError(t, c.add(t.Context(), &tree.Entry{Path: "g", Kind: tree.Hardlink, Link: "f"}, nil))
+			m.Problems = r.copied.Problems
 			assert.Assert(t, !complete(m))
-			_, err = c.writer.Close(t.Context(), m)
+			_, err = r.writer.Close(t.Context(), m)
 			assert.NilError(t, err)
 			info, err := out.Stat()
 			assert.NilError(t, err)
@@ -162,3 +164,15 @@ func TestAnArchiveThatIsNotOnRecordIsNotBegun(t *testing.T) {
 type watchful func(name string) error
 
 func (w watchful) Step(name string, _ any) error { return w(name) }
+
+func TestAFileThatTookTheArchivesPlaceIsNotWritten(t *testing.T) {
+	dir := t.TempDir()
+	other, archive := filepath.Join(dir, "other"), filepath.Join(dir, "archive")
+	assert.NilError(t, os.WriteFile(other, []byte("mine"), 0o600))
+	assert.NilError(t, os.Symlink(other, archive))
+	_, err := Local{}.Read(t.Context(), ReadRequest{Archive: archive}, progress.Discard)
+	assert.ErrorContains(t, err, "is not the file that was made there")
+	data, err := os.ReadFile(other)
+	assert.NilError(t, err)
+	assert.Equal(t, string(data), "mine")
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/memsys/docker-memsys/internal/archive"
@@ -140,7 +141,7 @@ func (r *Runner) prove(ctx context.Context, pending *store.Pending, res *Result)
 	if err != nil {
 		return nil, err
 	}
-	report, err := archive.Verify(ctx, pending.File, size, archive.VerifyOptions{OnBytes: r.count("verify", size)})
+	report, err := archive.Verify(ctx, pending.File, size, archive.VerifyOptions{OnBytes: count(r.Progress, "verify", size)})
 	if err != nil {
 		return nil, fmt.Errorf("read back archive: %w", err)
 	}
@@ -166,9 +167,9 @@ func (r *Runner) done(step string, bytes int64) {
 }
 
 // count returns a function that reports bytes done of a step.
-func (r *Runner) count(step string, total int64) func(int64) {
-	var done counter
+func count(sink progress.Sink, step string, total int64) func(int64) {
+	var done atomic.Int64
 	return func(n int64) {
-		r.Progress.Report(progress.Event{Step: step, Status: progress.Working, Done: done.add(n), Total: total, Unit: progress.Bytes})
+		sink.Report(progress.Event{Step: step, Status: progress.Working, Done: done.Add(n), Total: total, Unit: progress.Bytes})
 	}
 }
