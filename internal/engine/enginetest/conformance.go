@@ -3,6 +3,7 @@ package enginetest
 import (
 	"context"
 	"fmt"
+	"io"
 	"sync"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ type Subject interface {
 	Unpause(ctx context.Context, id string) error
 	Stop(ctx context.Context, id string, timeout time.Duration) error
 	Start(ctx context.Context, id string) error
+	Exec(ctx context.Context, id string, command []string, out io.Writer) (int, error)
 	Volume(ctx context.Context, name string) (engine.Volume, error)
 	Volumes(ctx context.Context, label, value string) ([]engine.Volume, error)
 	CreateVolume(ctx context.Context, v engine.Volume) (engine.Volume, error)
@@ -42,6 +44,8 @@ func Conformance(t *testing.T, b Bench) {
 	t.Run("containers are told apart by exact project and shown in every state", b.containers)
 	t.Run("a container goes through its states, and refuses what does not fit", b.states)
 	t.Run("what is missing is not found", b.missing)
+	t.Run("a command runs in a running container and tells how it ended", b.exec)
+	t.Run("a command that takes too long is not waited for", b.hang)
 	t.Run("a volume keeps what it was made with", b.volumes)
 	t.Run("of parallel makers of one volume one wins and all see it", b.makers)
 	t.Run("the engine tells who it is", b.info)
@@ -126,6 +130,7 @@ func (b Bench) missing(t *testing.T) {
 		"pause":     func() error { return b.Pause(ctx, no) },
 		"unpause":   func() error { return b.Unpause(ctx, no) },
 		"stop":      func() error { return b.Stop(ctx, no, time.Second) },
+		"exec":      func() error { _, err := b.Exec(ctx, no, []string{"/sleeper"}, io.Discard); return err },
 		"start":     func() error { return b.Start(ctx, no) },
 		"volume":    func() error { _, err := b.Volume(ctx, no); return err },
 		"remove":    func() error { return b.RemoveVolume(ctx, no) },

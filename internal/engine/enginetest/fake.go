@@ -33,6 +33,7 @@ type Engine struct {
 	images     map[string]engine.Image
 	before     Hook
 	after      Hook
+	program    Program
 	calls      []Call
 	made       int
 }

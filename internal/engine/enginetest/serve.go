@@ -99,6 +99,7 @@ func (e *Engine) handler() http.Handler {
 	mux.HandleFunc("GET /containers/json", e.serveList)
 	mux.HandleFunc("GET /containers/{id}/json", e.serveContainer)
 	mux.HandleFunc("POST /containers/{id}/{act}", e.serveAct)
+	(&execs{engine: e}).serve(mux)
 	mux.HandleFunc("GET /volumes", e.serveVolumes)
 	mux.HandleFunc("POST /volumes/create", e.serveCreateVolume)
 	mux.HandleFunc("GET /volumes/{name}", e.serveVolume)

@@ -1,0 +1,49 @@
+package enginetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"testing"
+
+	"gotest.tools/v3/assert"
+
+	"github.com/memsys/docker-memsys/internal/engine"
+)
+
+func (b Bench) exec(t *testing.T) {
+	ctx := t.Context()
+	id := b.container(t, "exec")
+	_, err := b.Exec(ctx, id, []string{"/sleeper", "say", "hello", "0"}, io.Discard)
+	assert.ErrorIs(t, err, engine.ErrConflict)
+	assert.NilError(t, b.Start(ctx, id))
+	var out bytes.Buffer
+	code, err := b.Exec(ctx, id, []string{"/sleeper", "say", "two words; $HOME", "0"}, &out)
+	assert.NilError(t, err)
+	assert.Equal(t, code, 0)
+	assert.Equal(t, out.String(), "two words; $HOME\n")
+	code, err = b.Exec(ctx, id, []string{"/sleeper", "say", "no", "7"}, io.Discard)
+	assert.NilError(t, err)
+	assert.Equal(t, code, 7)
+	code, err = b.Exec(ctx, id, []string{"/nothing"}, io.Discard)
+	assert.Assert(t, err != nil || code != 0, "a program that is missing ended well")
+	assert.NilError(t, b.Pause(ctx, id))
+	_, err = b.Exec(ctx, id, []string{"/sleeper", "say", "hello", "0"}, io.Discard)
+	assert.ErrorIs(t, err, engine.ErrConflict)
+	assert.NilError(t, b.Unpause(ctx, id))
+	assert.Equal(t, b.state(t, id), engine.Running)
+}
+
+func (b Bench) hang(t *testing.T) {
+	id := b.container(t, "hang")
+	assert.NilError(t, b.Start(t.Context(), id))
+	late := errors.New("too late")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	out := &heard{once: func() { cancel(late) }}
+	_, err := b.Exec(ctx, id, []string{"/sleeper", "hang"}, out)
+	assert.ErrorIs(t, err, late)
+	assert.Equal(t, out.String(), "hanging\n")
+	assert.Equal(t, b.state(t, id), engine.Running, "its container goes on")
+}
