@@ -58,6 +58,11 @@ var doors = []struct {
 		"the Compose model changes often; one package translates it",
 	},
 	{
+		[]string{"github.com/sourcegraph/jsonrpc2"},
+		[]string{"internal/helper"},
+		"callers see a line of calls, not the protocol that carries it",
+	},
+	{
 		[]string{"os/exec"},
 		[]string{"compose", "internal/quiesce", "internal/hook", "internal/engine/enginetest"},
 		"each place that starts a program must hold its arguments, its environment and its end",

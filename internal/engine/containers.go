@@ -23,6 +23,7 @@ const (
 type Filter struct {
 	Project string // exact name of a Compose project
 	Service string // exact name of a service
+	Label   string // key, or key=value
 }
 
 // Containers returns the containers that match, whatever their state, one-off ones too, in the order of their names. One that
@@ -34,6 +35,9 @@ func (c *Client) Containers(ctx context.Context, f Filter) ([]Container, error) 
 	}
 	if f.Service != "" {
 		filters.Add("label", ServiceLabel+"="+f.Service)
+	}
+	if f.Label != "" {
+		filters.Add("label", f.Label)
 	}
 	list, err := c.api.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: filters})
 	if err != nil {

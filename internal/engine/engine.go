@@ -11,7 +11,12 @@ type Info struct {
 	Version    string
 	APIVersion string
 	RootDir    string
-	Rootless   bool
+	OS         string // of its containers: linux, windows
+	// Architecture is the engine's as Go names it: amd64, arm64 …
+	Architecture string
+	Rootless     bool
+	// RemapsUsers tells that containers have user ids of their own, which are others on the engine's host.
+	RemapsUsers bool
 	// Local tells that the engine runs on this machine's own kernel, so that its paths are ours.
 	Local bool
 	// SharesFiles tells that the paths of bind mounts are this machine's, though the engine's own are not: Docker Desktop.
@@ -73,4 +78,5 @@ type Image struct {
 	ID          string
 	RepoTags    []string
 	RepoDigests []string
+	Labels      map[string]string
 }

@@ -21,7 +21,8 @@ func (c *Client) Info(ctx context.Context) (Info, error) {
 	in := res.Info
 	info := Info{
 		ID: in.ID, Name: in.Name, Version: in.ServerVersion, APIVersion: c.api.ClientVersion(), RootDir: in.DockerRootDir,
-		Rootless: slices.ContainsFunc(in.SecurityOptions, func(o string) bool { return o == "name=rootless" || strings.HasPrefix(o, "name=rootless,") }),
+		OS: in.OSType, Architecture: architecture(in.Architecture),
+		Rootless: security(in, "rootless"), RemapsUsers: security(in, "userns"),
 	}
 	// Without a readable clock the time stays zero: nothing is then taken for older than it is.
 	info.Time, _ = time.Parse(time.RFC3339Nano, in.SystemTime)
@@ -29,6 +30,26 @@ func (c *Client) Info(ctx context.Context) (Info, error) {
 	info.Local = !info.Rootless && here
 	info.SharesFiles = here || desktop(c.endpoint, in)
 	return info, nil
+}
+
+// security tells whether the engine names a property of how it isolates containers.
+func security(in system.Info, name string) bool {
+	return slices.ContainsFunc(in.SecurityOptions, func(o string) bool { return o == "name="+name || strings.HasPrefix(o, "name="+name+",") })
+}
+
+// architecture translates what the kernel calls a machine into what Go calls it.
+func architecture(machine string) string {
+	switch machine {
+	case "x86_64":
+		return "amd64"
+	case "aarch64", "arm64v8":
+		return "arm64"
+	case "i386", "i686":
+		return "386"
+	case "armv6l", "armv7l", "armv8l":
+		return "arm"
+	}
+	return machine
 }
 
 // desktop tells whether the engine is Docker Desktop's, in a virtual machine on top of this machine's files.

@@ -57,12 +57,3 @@ func fromVolume(v volume.Volume) Volume {
 	out.CreatedAt, _ = time.Parse(time.RFC3339Nano, v.CreatedAt) // drivers need not tell: then it is zero
 	return out
 }
-
-// Image returns the image that ref, a reference or an id, names.
-func (c *Client) Image(ctx context.Context, ref string) (Image, error) {
-	res, err := c.api.ImageInspect(ctx, ref)
-	if err != nil {
-		return Image{}, c.wrap(err, "inspect image", ref)
-	}
-	return Image{ID: res.ID, RepoTags: res.RepoTags, RepoDigests: res.RepoDigests}, nil
-}
