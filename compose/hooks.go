@@ -27,17 +27,6 @@ func HookPoints() []string {
 	return []string{"before-backup", "after-backup", "before-restore", "after-restore"}
 }
 
-// unusedHooks warns of hooks, which nothing runs yet: a flush that does not happen must not go unnoticed.
-func (p *Project) unusedHooks() []string {
-	var warnings []string
-	for _, s := range p.Services() {
-		for _, h := range s.Hooks {
-			warnings = append(warnings, fmt.Sprintf("services.%s.%s.%s: hooks are not run by this version", s.Name, extension, h.When))
-		}
-	}
-	return warnings
-}
-
 func serviceSchema() schema {
 	s := schema{}
 	for _, point := range HookPoints() {

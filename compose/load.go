@@ -56,7 +56,7 @@ func Load(ctx context.Context, o LoadOptions) (*Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Warnings = append(warnings.messages(), p.unusedHooks()...)
+	p.Warnings = warnings.messages()
 	return p, nil
 }
 

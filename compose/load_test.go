@@ -82,15 +82,14 @@ func TestWarningsAreKeptAndNotPrinted(t *testing.T) {
 	defer r.Close()
 	stderr := os.Stderr
 	os.Stderr = w
-	p := project(t, map[string]string{"compose.yaml": "services: {a: {image: 'x:${UNSET}', x-memsys: {before-backup: {command: [x]}}}}"})
+	p := project(t, map[string]string{"compose.yaml": "services: {a: {image: 'x:${UNSET}'}}"})
 	os.Stderr = stderr
 	assert.NilError(t, w.Close())
 	printed := make([]byte, 1)
 	n, _ := r.Read(printed)
 	assert.Equal(t, n, 0)
-	assert.Assert(t, cmp.Len(p.Warnings, 2))
+	assert.Assert(t, cmp.Len(p.Warnings, 1))
 	assert.Assert(t, cmp.Contains(p.Warnings[0], "UNSET"))
-	assert.Equal(t, p.Warnings[1], "services.a.x-memsys.before-backup: hooks are not run by this version")
 }
 
 func TestArgsGiveDockerComposeTheSameProject(t *testing.T) {

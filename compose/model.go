@@ -1,5 +1,5 @@
 // Package compose is the Compose project: it loads it as docker compose does, finds its sources and settings,
-// and runs docker compose. It is the only package that imports compose-go and, but for users' hooks and the guardian, the only one that starts programs.
+// and runs docker compose. It is the only package that imports compose-go and, but for the guardian, the only one that starts programs.
 package compose
 
 import "time"

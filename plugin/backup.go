@@ -13,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/memsys/docker-memsys/compose"
+	"github.com/memsys/docker-memsys/hooks"
+	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/backup"
 	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/quiesce"
@@ -29,6 +31,7 @@ type backupOptions struct {
 	note        string
 	reason      string
 	dryRun      bool
+	noHooks     bool
 	format      string
 }
 
@@ -62,6 +65,7 @@ something could not be read the backup is made all the same, and ends with 3.`,
 	flags.StringVar(&opts.reason, "reason", "manual", "Why the backup is made: manual, scheduled")
 	flags.BoolVar(&opts.dryRun, "dry-run", false, "Show the plan and change nothing")
 	flags.StringVar(&opts.format, "format", "", formatHelp)
+	noHooksFlag(cmd, &opts.noHooks)
 	lockFlags(cmd, &opts.lockOptions)
 	completeWords(cmd, "quiesce", string(quiesce.Auto), string(quiesce.Pause), string(quiesce.Stop), string(quiesce.None))
 	completeWords(cmd, "reason", reasons()...)
@@ -117,7 +121,7 @@ func (a *app) backup(ctx context.Context, services []string, opts backupOptions)
 		if err != nil {
 			return err
 		}
-		return a.printBackupPlan(plan, s.Warnings, opts.format)
+		return a.printBackupPlan(plan, s.backupHooks(services, opts.noHooks), s.Warnings, opts.format)
 	}
 	if err := s.checkBackup(ctx, services); err != nil {
 		return err
@@ -128,7 +132,12 @@ func (a *app) backup(ctx context.Context, services []string, opts backupOptions)
 	if ctx, err = s.begin(ctx, "backup", opts.lockOptions, map[string]any{"services": services}); err != nil {
 		return err
 	}
-	res, err := s.makeBackup(ctx, wish)
+	res := backupResult{}
+	res.Hooks, err = s.withHooks(ctx, s.backupHooks(services, opts.noHooks), func(before []hooks.Outcome) (err error) {
+		wish.problems, wish.warnings = hookProblems(before)
+		res.Result, err = s.makeBackup(ctx, wish)
+		return err
+	})
 	if err = errors.Join(err, s.end(ctx, err)); err != nil {
 		return err
 	}
@@ -140,7 +149,7 @@ func (o backupOptions) checkFormat() error {
 	if o.dryRun {
 		return checkFormat(o.format, backupPlan{})
 	}
-	return checkFormat(o.format, &backup.Result{})
+	return checkFormat(o.format, backupResult{Result: &backup.Result{}})
 }
 
 // checkServices refuses names that are no service of the project.
@@ -168,6 +177,9 @@ type backupWish struct {
 	reason     string
 	note       string
 	allowEmpty bool
+	// problems and warnings are those of hooks that ran before.
+	problems []archive.Problem
+	warnings []string
 }
 
 func (s *session) planBackup(ctx context.Context, w backupWish) (*backup.Plan, error) {
@@ -178,7 +190,7 @@ func (s *session) planBackup(ctx context.Context, w backupWish) (*backup.Plan, e
 	req := backup.Request{
 		Project: s.archiveProject(), Services: s.services(ctx), Sources: s.Sources, Containers: s.Containers,
 		Locate: s.locate, Files: s.Files(), Only: w.services, Exclude: s.Config.Exclude, IncludeLogs: s.Config.IncludeLogs,
-		AllowEmpty: w.allowEmpty, Quiesce: mode, HoldLimit: s.Config.HoldLimit, Reason: w.reason, Note: w.note, Tool: buildVersion().Version, Warnings: s.Warnings,
+		AllowEmpty: w.allowEmpty, Quiesce: mode, HoldLimit: s.Config.HoldLimit, Reason: w.reason, Note: w.note, Tool: buildVersion().Version, Warnings: append(slices.Clone(s.Warnings), w.warnings...), Problems: w.problems,
 	}
 	if s.reachable() {
 		req.Volume = s.Engine.Volume
@@ -192,7 +204,7 @@ func (s *session) makeBackup(ctx context.Context, w backupWish) (*backup.Result,
 	if err != nil {
 		return nil, err
 	}
-	for _, warning := range plan.Warnings[len(s.Warnings):] { // the session has said its own
+	for _, warning := range plan.Warnings[len(s.Warnings)+len(w.warnings):] { // the session and the hooks have said their own
 		s.app.sink().Report(progress.Event{Step: "plan", Status: progress.Warning, Text: warning})
 	}
 	run := backup.Runner{

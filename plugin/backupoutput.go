@@ -6,26 +6,27 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/memsys/docker-memsys/hooks"
 	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/backup"
 	"github.com/memsys/docker-memsys/internal/display"
 )
 
 // printBackup prints the result line; a backup that lacks something ends with its own exit code.
-func (a *app) printBackup(r *backup.Result, format string) error {
+func (a *app) printBackup(r backupResult, format string) error {
 	if err := a.printBackupResult(r, format); err != nil {
 		return err
 	}
 	if r.Complete {
-		return nil
+		return hooksFailed(r.Hooks, "the backup is complete")
 	}
 	return &outcome{
 		code: exitIncomplete, hint: "docker memsys inspect " + r.Name,
-		message: fmt.Sprintf("the backup is incomplete: %s", strings.Join(incomplete(r), "; ")),
+		message: fmt.Sprintf("the backup is incomplete: %s", strings.Join(incomplete(r.Result), "; ")),
 	}
 }
 
-func (a *app) printBackupResult(r *backup.Result, format string) error {
+func (a *app) printBackupResult(r backupResult, format string) error {
 	if format != "" {
 		return a.printFormatted(format, r)
 	}
@@ -80,6 +81,7 @@ type backupPlan struct {
 	Expected  int64              `json:"expected"`
 	Free      int64              `json:"free"`
 	Warnings  []string           `json:"warnings"`
+	Hooks     []plannedHook      `json:"hooks,omitempty"`
 }
 
 type backupPlanSource struct {
@@ -98,10 +100,10 @@ type backupPlanLeft struct {
 }
 
 // printBackupPlan prints what a backup would do. Warnings that were said already are not said to a person again.
-func (a *app) printBackupPlan(p *backup.Plan, said []string, format string) error {
+func (a *app) printBackupPlan(p *backup.Plan, around hooks.Plan, said []string, format string) error {
 	out := backupPlan{
 		Directory: p.Dir.Path, Quiesce: string(p.Quiesce.Action()), Entries: p.Entries, Bytes: p.Bytes, Expected: p.Expected,
-		Free: p.Free, Warnings: p.Warnings,
+		Free: p.Free, Warnings: p.Warnings, Hooks: plannedHooks(around),
 	}
 	for _, s := range p.Sources {
 		out.Sources = append(out.Sources, backupPlanSource{s.Name, string(s.Kind), s.Root, s.Entries, s.Bytes, s.Missing})
@@ -116,11 +118,12 @@ func (a *app) printBackupPlan(p *backup.Plan, said []string, format string) erro
 		return a.printFormatted(format, out)
 	}
 	out.Warnings = slices.DeleteFunc(slices.Clone(p.Warnings), func(w string) bool { return slices.Contains(said, w) })
-	return a.printBackupSteps(out)
+	return a.printBackupSteps(out, around)
 }
 
-func (a *app) printBackupSteps(p backupPlan) error {
+func (a *app) printBackupSteps(p backupPlan, around hooks.Plan) error {
 	var b strings.Builder
+	b.WriteString(hookLines(around.Before))
 	if len(p.Hold) > 0 {
 		fmt.Fprintf(&b, "%s %s\n", p.Quiesce, strings.Join(p.Hold, ", "))
 	}
@@ -137,6 +140,7 @@ func (a *app) printBackupSteps(p backupPlan) error {
 	if len(p.Hold) > 0 {
 		fmt.Fprintf(&b, "resume %s\n", strings.Join(p.Hold, ", "))
 	}
+	b.WriteString(hookLines(around.After))
 	fmt.Fprintf(&b, "write about %s into %s (%s free), read it back and verify it\n", size(p.Expected), p.Directory, size(p.Free))
 	for _, w := range p.Warnings {
 		fmt.Fprintf(&b, "warning: %s\n", w)

@@ -64,7 +64,7 @@ func (a *app) recover(ctx context.Context, opts recoverOptions) error {
 		return a.printf("nothing was interrupted\n")
 	}
 	if opts.plan {
-		return a.printRecovery(pending)
+		return s.printRecovery(pending)
 	}
 	if ctx, err = s.begin(ctx, "recover", opts.lockOptions, nil); err != nil {
 		return err
@@ -104,7 +104,7 @@ func (a *app) noticeInterrupted(p *project) {
 }
 
 // printRecovery says what recover would do.
-func (a *app) printRecovery(pending *journal.Interrupted) error {
+func (s *session) printRecovery(pending *journal.Interrupted) error {
 	lines := []string{interruptedText(pending)}
 	rec, err := restore.PlanRecovery(pending.Steps)
 	if err != nil {
@@ -127,7 +127,11 @@ func (a *app) printRecovery(pending *journal.Interrupted) error {
 	for _, it := range items {
 		lines = append(lines, "service "+it.Label()+" goes on as it did")
 	}
-	return writeClean(a.out, strings.Join(lines, "\n")+"\n")
+	owed, err := s.owedLines(pending)
+	if err != nil {
+		return err
+	}
+	return writeClean(s.app.out, strings.Join(append(lines, owed...), "\n")+"\n")
 }
 
 // sweepLock removes the claim on the engine of a run that was killed before it began anything: taking the lock does. A
@@ -185,6 +189,8 @@ func stepWords(step string) string {
 		return "while the archive was published"
 	case strings.HasPrefix(step, "restore."):
 		return "while data was put in place"
+	case strings.HasPrefix(step, "hooks."):
+		return "while hooks ran"
 	case strings.HasPrefix(step, "quiesce."):
 		return "while services were held still"
 	}
@@ -200,7 +206,10 @@ func (s *session) resolve(ctx context.Context, p *journal.Interrupted) error {
 	for _, path := range removed {
 		s.recovered("removed the unfinished archive " + path)
 	}
-	return errors.Join(err, s.resumeServices(ctx, p)) // services run whatever a full or read-only disk says
+	if err := errors.Join(err, s.resumeServices(ctx, p)); err != nil { // services run whatever a full or read-only disk says
+		return err
+	}
+	return s.resolveHooks(ctx, p)
 }
 
 // resolveRestore brings the data of an interrupted restore to its old or its new state, before any service starts on it.

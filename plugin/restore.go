@@ -27,6 +27,7 @@ type restoreOptions struct {
 	allowOtherProject bool
 	stopForeign       bool
 	devices           bool
+	noHooks           bool
 	format            string
 }
 
@@ -73,6 +74,7 @@ func (a *app) restoreFlags(cmd *cobra.Command, opts *restoreOptions) {
 	flags.BoolVar(&opts.stopForeign, "stop-foreign", false, "Also stop containers of others that use the data, and start them again")
 	flags.BoolVar(&opts.devices, "allow-devices", false, "Make device nodes that are in the backup")
 	flags.StringVar(&opts.format, "format", "", formatHelp)
+	noHooksFlag(cmd, &opts.noHooks)
 	lockFlags(cmd, &opts.lockOptions)
 	_ = cmd.RegisterFlagCompletionFunc("source", a.completeSources)
 	_ = cmd.RegisterFlagCompletionFunc("service", a.completeServices)
@@ -103,16 +105,18 @@ func (a *app) restore(ctx context.Context, args []string, opts restoreOptions) e
 	}
 	if opts.dryRun {
 		a.noticeInterrupted(s.project)
-		return s.planned(ctx, b, opts, func(p *restore.Plan) error { return a.printRestorePlan(p, s.Warnings, opts.format) })
+		return s.planned(ctx, b, opts, func(p *restore.Plan) error {
+			return a.printRestorePlan(p, s.restoreHooks(p, opts), s.Warnings, opts.format)
+		})
 	}
 	if ctx, err = s.begin(ctx, "restore", opts.lockOptions, map[string]any{"backup": b.Path}); err != nil {
 		return err
 	}
-	var res *restore.Result
+	var res restoreResult
 	// A run that was waited for may have made a newer backup, or moved one.
 	if b, err = a.backupToRestore(ctx, s.Store, args, true); err == nil {
 		err = s.planned(ctx, b, opts, func(p *restore.Plan) error {
-			if res, err = s.runRestore(ctx, p, opts); err == nil && res == nil {
+			if res, err = s.runRestore(ctx, p, opts); err == nil && res.Result == nil {
 				return errors.New("restore has no result")
 			}
 			return err
@@ -127,9 +131,9 @@ func (a *app) restore(ctx context.Context, args []string, opts restoreOptions) e
 // checkFormat refuses a template before anything is done for it.
 func (o restoreOptions) checkFormat() error {
 	if o.dryRun {
-		return checkFormat(o.format, &restore.Plan{})
+		return checkFormat(o.format, restorePlan{Plan: &restore.Plan{}})
 	}
-	return checkFormat(o.format, &restore.Result{})
+	return checkFormat(o.format, restoreResult{Result: &restore.Result{}})
 }
 
 // backupToRestore finds the backup that the words name: the latest without a word, of several the newest good one.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/memsys/docker-memsys/hooks"
 	"github.com/memsys/docker-memsys/internal/display"
 	"github.com/memsys/docker-memsys/internal/restore"
 )
@@ -28,17 +29,17 @@ func (a *app) absolute(path string) (string, error) {
 const mostPaths = 10
 
 // printRestorePlan prints the plan as the result of a dry run.
-func (a *app) printRestorePlan(p *restore.Plan, said []string, format string) error {
+func (a *app) printRestorePlan(p *restore.Plan, around hooks.Plan, said []string, format string) error {
 	if format != "" {
-		return a.printFormatted(format, p)
+		return a.printFormatted(format, restorePlan{p, plannedHooks(around)})
 	}
-	return writeClean(a.out, restorePlanText(p, said))
+	return writeClean(a.out, restorePlanText(p, around, said))
 }
 
 // showRestorePlan shows the plan to the person who is asked.
-func (a *app) showRestorePlan(p *restore.Plan, said []string) error {
+func (a *app) showRestorePlan(p *restore.Plan, around hooks.Plan, said []string) error {
 	a.pauseDisplay()
-	return writeClean(a.err, restorePlanText(p, said))
+	return writeClean(a.err, restorePlanText(p, around, said))
 }
 
 // writeClean writes text line by line, without control characters that a file's name may hold.
@@ -52,9 +53,10 @@ func writeClean(w io.Writer, text string) error {
 }
 
 // restorePlanText is the plan for a person. Warnings that were said already are not said again.
-func restorePlanText(p *restore.Plan, said []string) string {
+func restorePlanText(p *restore.Plan, around hooks.Plan, said []string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "verify %s of %s (%s)\n", p.Backup.Name, p.Backup.Created.Local().Format(time.DateTime), p.Backup.Reason)
+	b.WriteString(hookLines(around.Before))
 	if len(p.Stop) > 0 {
 		fmt.Fprintf(&b, "stop %s\n", containerNames(p.Stop))
 	}
@@ -73,6 +75,7 @@ func restorePlanText(p *restore.Plan, said []string) string {
 	if len(p.Stop) > 0 {
 		fmt.Fprintf(&b, "start %s\n", containerNames(p.Stop))
 	}
+	b.WriteString(hookLines(around.After))
 	for _, d := range p.Differences {
 		fmt.Fprintf(&b, "warning: %s\n", d)
 	}
@@ -157,20 +160,20 @@ func pathsText(b *strings.Builder, what string, paths []string) {
 }
 
 // printRestore prints the result; a restore that lacks something ends with its own exit code.
-func (a *app) printRestore(r *restore.Result, format string) error {
+func (a *app) printRestore(r restoreResult, format string) error {
 	if err := a.printRestoreResult(r, format); err != nil {
 		return err
 	}
 	if r.Complete {
-		return nil
+		return hooksFailed(r.Hooks, "the data is restored")
 	}
 	return &outcome{
 		code: exitIncomplete, hint: "docker memsys inspect " + r.Backup.Name,
-		message: "the restore is incomplete: " + strings.Join(lacking(r), "; "),
+		message: "the restore is incomplete: " + strings.Join(lacking(r.Result), "; "),
 	}
 }
 
-func (a *app) printRestoreResult(r *restore.Result, format string) error {
+func (a *app) printRestoreResult(r restoreResult, format string) error {
 	if format != "" {
 		return a.printFormatted(format, r)
 	}

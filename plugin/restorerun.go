@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"strings"
 
+	"github.com/memsys/docker-memsys/hooks"
 	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/engine"
 	"github.com/memsys/docker-memsys/internal/quiesce"
@@ -63,20 +64,25 @@ func (s *session) restoreRequest(ctx context.Context, b store.Backup, opts resto
 }
 
 // runRestore shows the plan, asks, and carries it out.
-func (s *session) runRestore(ctx context.Context, p *restore.Plan, opts restoreOptions) (*restore.Result, error) {
+func (s *session) runRestore(ctx context.Context, p *restore.Plan, opts restoreOptions) (res restoreResult, err error) {
 	a := s.app
 	if len(p.Refusals) > 0 {
-		return nil, &restore.RefusedError{Refusals: p.Refusals}
+		return res, &restore.RefusedError{Refusals: p.Refusals}
 	}
-	if err := a.showRestorePlan(p, s.Warnings); err != nil {
-		return nil, err
+	around := s.restoreHooks(p, opts)
+	if err := a.showRestorePlan(p, around, s.Warnings); err != nil {
+		return res, err
 	}
 	if err := a.confirm(ctx, "Restore "+p.Backup.Name+"?", opts.yes); err != nil {
-		return nil, err
+		return res, err
 	}
 	r := s.restorer()
 	r.Safety = func(ctx context.Context) (restore.Saved, error) { return s.saveBefore(ctx, p.Backup.Name) }
-	return r.Run(ctx, p)
+	res.Hooks, err = s.withHooks(ctx, around, func([]hooks.Outcome) (err error) {
+		res.Result, err = r.Run(ctx, p)
+		return err
+	})
+	return res, err
 }
 
 // restorer carries out restores, and recovers interrupted ones.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/memsys/docker-memsys/hooks"
 	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/restore"
 	"github.com/memsys/docker-memsys/internal/store"
@@ -65,13 +66,13 @@ func (a *app) restoreTo(ctx context.Context, args []string, opts restoreOptions)
 			return err
 		}
 		if opts.dryRun {
-			return a.printRestorePlan(p, nil, opts.format)
+			return a.printRestorePlan(p, hooks.Plan{}, nil, opts.format)
 		}
 		run := restore.Runner{Clock: a.world.Now, Progress: a.sink(), SkipOwners: a.world.UID != 0}
 		res, err := run.RunTo(ctx, p)
 		if err != nil {
 			return err
 		}
-		return a.printRestore(res, opts.format)
+		return a.printRestore(restoreResult{Result: res}, opts.format)
 	})
 }

@@ -117,6 +117,6 @@ type Exclusion struct {
 type Problem struct {
 	Source string `json:"source"`
 	Path   string `json:"path"`
-	Kind   string `json:"kind"` // unreadable, changed, vanished
+	Kind   string `json:"kind"` // unreadable, changed, vanished, hold, between, hook
 	Error  string `json:"error,omitempty"`
 }

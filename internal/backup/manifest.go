@@ -22,7 +22,7 @@ func (r *Runner) manifest(p *Plan, now time.Time) (*archive.Manifest, error) {
 	m := &archive.Manifest{
 		Format: archive.FormatVersion, Tool: p.req.Tool, ID: id, Sequence: p.Sequence,
 		Created: now, Reason: p.req.Reason, Note: p.req.Note,
-		Project: p.req.Project, Services: p.req.Services, Warnings: slices.Clone(p.Warnings),
+		Project: p.req.Project, Services: p.req.Services, Warnings: slices.Clone(p.Warnings), Problems: slices.Clone(p.req.Problems),
 		Quiesce: archive.Quiesce{Mode: string(p.held()), Services: services(p.Quiesce)},
 	}
 	m.Project.Selected = p.req.Only

@@ -42,6 +42,8 @@ type Request struct {
 	Note        string
 	Tool        string // version of docker memsys
 	Warnings    []string
+	// Problems are what went wrong before the data is read; with any the backup is incomplete.
+	Problems []archive.Problem
 }
 
 // Plan is what a backup will do.

@@ -63,6 +63,8 @@ const (
 	problemVanished   = "vanished"
 	problemHold       = "hold"    // services were let go before all was read
 	problemBetween    = "between" // a restore has not brought the source to one state
+	// ProblemHook is a command of a service that was to prepare the data and failed.
+	ProblemHook = "hook"
 )
 
 // copier copies one source into the archive.
