@@ -105,7 +105,7 @@ func TestASourceThatHasBecomeEmptyNeverCountsAsLatest(t *testing.T) {
 	Code(t, p.Memsys("restore", "--dry-run"), 0, "source more is empty in the backup")
 	good := p.Backup()
 	assert.NilError(t, os.Remove(p.Path("data", "file")))
-	Code(t, p.Memsys("backup"), 3, "incomplete", p.Path("data")+" is empty", "--allow-empty")
+	Code(t, p.Memsys("backup"), 3, "incomplete", p.Path("data")+" is empty", "--accept-shrink")
 	assert.Equal(t, p.Read("backups/latest_backup.txt"), good+"\n")
 	Code(t, p.Memsys("restore", "--yes"), 0, good[len(p.Path("backups"))+1:]) // the natural next command works
 	assert.Equal(t, p.Read("data/file"), "first")

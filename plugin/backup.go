@@ -23,16 +23,16 @@ import (
 // backupOptions are the flags of backup.
 type backupOptions struct {
 	lockOptions
-	backups     string
-	exclude     []string
-	includeLogs bool
-	allowEmpty  bool
-	quiesce     string
-	note        string
-	reason      string
-	dryRun      bool
-	noHooks     bool
-	format      string
+	backups      string
+	exclude      []string
+	includeLogs  bool
+	acceptShrink bool
+	quiesce      string
+	note         string
+	reason       string
+	dryRun       bool
+	noHooks      bool
+	format       string
 }
 
 func (a *app) backupCommand() *cobra.Command {
@@ -46,7 +46,9 @@ while it is read and let go again whatever happens. The archive is read back fro
 the disk and checked before it gets its name.
 
 A backup of some services only never counts as the latest of the project. Where
-something could not be read the backup is made all the same, and ends with 3.`,
+something could not be read the backup is made all the same, and ends with 3. So
+does one of a source that is empty, not mounted, or less than half (of 20 entries, or
+of 1MB, at least) of what the last good backup has of it: it does not count as good.`,
 		Example: examples("docker memsys backup", "docker memsys backup --note 'before the move'",
 			"docker memsys backup memory-system --quiesce stop", "docker memsys backup --dry-run"),
 		GroupID:           groupData,
@@ -59,7 +61,9 @@ something could not be read the backup is made all the same, and ends with 3.`,
 	backupsFlag(cmd, &opts.backups)
 	flags.StringArrayVar(&opts.exclude, "exclude", nil, "Leave out files that match the pattern, such as '*.bak' or 'cache/**'; may be repeated")
 	flags.BoolVar(&opts.includeLogs, "include-logs", false, "Keep log files and folders too")
-	flags.BoolVar(&opts.allowEmpty, "allow-empty", false, "Accept that a source is empty of which the last backup has files")
+	flags.BoolVar(&opts.acceptShrink, "accept-shrink", false, "Accept that a source is empty, or less than half of what it was in the last good backup")
+	flags.BoolVar(&opts.acceptShrink, "allow-empty", false, "Accept that a source has shrunk")
+	_ = flags.MarkHidden("allow-empty") // its former name
 	flags.StringVar(&opts.quiesce, "quiesce", "", "How writers are held still: auto, pause, stop, none (default: the project's)")
 	flags.StringVar(&opts.note, "note", "", "Text to keep with the backup")
 	flags.StringVar(&opts.reason, "reason", "manual", "Why the backup is made: manual, scheduled")
@@ -114,7 +118,7 @@ func (a *app) backup(ctx context.Context, services []string, opts backupOptions)
 	if err := s.checkServices(services); err != nil {
 		return err
 	}
-	wish := backupWish{services: services, reason: opts.reason, note: opts.note, allowEmpty: opts.allowEmpty}
+	wish := backupWish{services: services, reason: opts.reason, note: opts.note, acceptShrink: opts.acceptShrink}
 	if opts.dryRun {
 		a.noticeInterrupted(s.project)
 		plan, err := s.planBackup(ctx, wish)
@@ -173,10 +177,10 @@ func (s *session) checkBackup(ctx context.Context, services []string) error {
 
 // backupWish is what one backup is asked to be, beside the project's settings.
 type backupWish struct {
-	services   []string
-	reason     string
-	note       string
-	allowEmpty bool
+	services     []string
+	reason       string
+	note         string
+	acceptShrink bool
 	// problems and warnings are those of hooks that ran before.
 	problems []archive.Problem
 	warnings []string
@@ -190,7 +194,7 @@ func (s *session) planBackup(ctx context.Context, w backupWish) (*backup.Plan, e
 	req := backup.Request{
 		Project: s.archiveProject(), Services: s.services(ctx), Sources: s.Sources, Containers: s.Containers,
 		Locate: s.locate, Files: s.Files(), Only: w.services, Exclude: s.Config.Exclude, IncludeLogs: s.Config.IncludeLogs,
-		AllowEmpty: w.allowEmpty, Quiesce: mode, HoldLimit: s.Config.HoldLimit, Reason: w.reason, Note: w.note, Tool: buildVersion().Version, Warnings: append(slices.Clone(s.Warnings), w.warnings...), Problems: w.problems,
+		AcceptShrink: w.acceptShrink, Quiesce: mode, HoldLimit: s.Config.HoldLimit, Reason: w.reason, Note: w.note, Tool: buildVersion().Version, Warnings: append(slices.Clone(s.Warnings), w.warnings...), Problems: w.problems,
 	}
 	if s.reachable() {
 		req.Volume = s.Engine.Volume

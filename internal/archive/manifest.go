@@ -72,6 +72,8 @@ type Source struct {
 	Files      int64  `json:"files"`
 	Entries    int64  `json:"entries"`
 	Bytes      int64  `json:"bytes"`
+	// Within is the path of its root inside the file system that held it, empty where that was not known: when the disk is not mounted, it is another one.
+	Within string `json:"within,omitempty"`
 	// Missing says why the source is not in the archive although it belongs there; empty where it is.
 	Missing string `json:"missing,omitempty"`
 }
@@ -117,6 +119,6 @@ type Exclusion struct {
 type Problem struct {
 	Source string `json:"source"`
 	Path   string `json:"path"`
-	Kind   string `json:"kind"` // unreadable, changed, vanished, hold, between, hook
+	Kind   string `json:"kind"` // unreadable, changed, vanished, hold, between, shrunk, hook
 	Error  string `json:"error,omitempty"`
 }

@@ -62,7 +62,7 @@ func (p *Plan) look(ctx context.Context, sizes bool) error {
 	p.room = looked.Room
 	for i, found := range looked.Sources {
 		s := &p.Sources[i]
-		s.Root, s.Missing, s.Entries, s.Bytes = found.Root, found.Missing, found.Entries, found.Bytes
+		s.Root, s.Missing, s.Entries, s.Bytes, s.within = found.Root, found.Missing, found.Entries, found.Bytes, found.Within
 		p.allocated += found.Allocated
 		p.Entries += found.Entries
 		p.Bytes += found.Bytes
@@ -91,15 +91,6 @@ func (p *Plan) exclusions() Exclusions {
 		}
 	}
 	return x
-}
-
-// judgeEmpty looks at the sources without content.
-func (p *Plan) judgeEmpty() {
-	for i := range p.Sources {
-		if s := &p.Sources[i]; s.Missing == "" && s.Entries <= 1 && s.Bytes == 0 {
-			p.empty(s)
-		}
-	}
 }
 
 // weigh compares what the archive is expected to take with what is free. The former backup's ratio tells how well this

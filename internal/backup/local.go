@@ -38,6 +38,9 @@ func (Local) Look(ctx context.Context, req LookRequest) (*Looked, error) {
 		return out, err
 	}
 	for i, p := range reached {
+		if p.Missing == "" {
+			out.Sources[i].Within, _ = tree.Within(p.Path) // unknown is empty: nothing is concluded from it
+		}
 		if err := out.Sources[i].measure(ctx, rules); err != nil {
 			return nil, fmt.Errorf("measure source %s: %w", p.Name, err)
 		}

@@ -28,6 +28,9 @@ func (r *Runner) manifest(p *Plan, now time.Time) (*archive.Manifest, error) {
 	m.Project.Selected = p.req.Only
 	for _, s := range p.Sources {
 		m.Sources = append(m.Sources, describe(s))
+		if s.shrunk != "" {
+			m.Problems = append(m.Problems, archive.Problem{Source: s.Name, Path: ".", Kind: problemShrunk, Error: s.shrunk})
+		}
 	}
 	for _, s := range p.Left {
 		m.Exclusions = append(m.Exclusions, archive.Exclusion{Source: s.Name, Rule: "source", Why: s.Excluded})
@@ -37,7 +40,7 @@ func (r *Runner) manifest(p *Plan, now time.Time) (*archive.Manifest, error) {
 
 func describe(s Source) archive.Source {
 	out := archive.Source{
-		Name: s.Name, Prefix: prefix(s.Name), Kind: string(s.Kind), Path: s.Root, Missing: s.Missing,
+		Name: s.Name, Prefix: prefix(s.Name), Kind: string(s.Kind), Path: s.Root, Within: s.within, Missing: s.Missing,
 	}
 	if s.Missing != "" {
 		out.Path = s.Path

@@ -35,13 +35,14 @@ type Request struct {
 	Only        []string // services; empty for all
 	Exclude     []string // users' patterns
 	IncludeLogs bool
-	AllowEmpty  bool // a source may be empty although the last backup had content of it
-	Quiesce     quiesce.Mode
-	HoldLimit   time.Duration
-	Reason      string
-	Note        string
-	Tool        string // version of docker memsys
-	Warnings    []string
+	// AcceptShrink tells that a source may be empty, or much smaller than in the last backup.
+	AcceptShrink bool
+	Quiesce      quiesce.Mode
+	HoldLimit    time.Duration
+	Reason       string
+	Note         string
+	Tool         string // version of docker memsys
+	Warnings     []string
 	// Problems are what went wrong before the data is read; with any the backup is incomplete.
 	Problems []archive.Problem
 }
@@ -76,6 +77,9 @@ type Source struct {
 	Missing string
 	Entries int64
 	Bytes   int64
+
+	within string // as LookedSource.Within
+	shrunk string // says how it has shrunk; empty where it has not
 }
 
 // NoSpaceError says that the backups directory has not the room that a backup needs.
@@ -121,7 +125,7 @@ func Prepare(ctx context.Context, dir *store.Dir, req Request) (*Plan, error) {
 	if err := p.look(ctx, true); err != nil {
 		return nil, err
 	}
-	p.judgeEmpty()
+	p.guardSources()
 	if err := p.hold(ctx); err != nil {
 		return nil, err
 	}

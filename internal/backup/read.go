@@ -62,6 +62,7 @@ const (
 	problemChanged    = "changed"
 	problemVanished   = "vanished"
 	problemHold       = "hold"    // services were let go before all was read
+	problemShrunk     = "shrunk"  // much smaller than in the last good backup
 	problemBetween    = "between" // a restore has not brought the source to one state
 	// ProblemHook is a command of a service that was to prepare the data and failed.
 	ProblemHook = "hook"

@@ -66,6 +66,8 @@ type LookedSource struct {
 	// Root is the place with its links followed, Missing says why nothing can be read there.
 	Root    string `json:"root"`
 	Missing string `json:"missing,omitempty"`
+	// Within is the path of the root in its file system, as tree.Within.
+	Within  string `json:"within,omitempty"`
 	Entries int64  `json:"entries"`
 	Bytes   int64  `json:"bytes"`
 	// Allocated are the bytes without holes.
