@@ -1,0 +1,9 @@
+package audit
+
+import (
+	"io/fs"
+	"os"
+)
+
+// giveTo does nothing: a file takes its rights from its folder here.
+func giveTo(*os.File, fs.FileInfo) {}
