@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/memsys/docker-memsys/internal/audit"
 )
 
 // exclusions decide which sources are not in the backup, and say why.
@@ -112,7 +114,7 @@ func archivesIn(dir string) (empty, archives bool) {
 // bookkeeping tells whether a name in a backups directory is of the file system or of a run that made no archive: it
 // makes the folder nobody's.
 func bookkeeping(name string) bool {
-	return name == "lost+found" || name == ".memsys.lock" || strings.HasPrefix(name, ".memory_backup_")
+	return name == "lost+found" || name == ".memsys.lock" || strings.HasPrefix(name, ".memory_backup_") || audit.IsFile(name)
 }
 
 // defaultBackups is the backups directory of a project that names none: a bind mount for backups, else ./backups.

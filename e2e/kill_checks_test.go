@@ -17,6 +17,8 @@ import (
 	"testing"
 
 	"gotest.tools/v3/assert"
+
+	"github.com/memsys/docker-memsys/internal/audit"
 )
 
 // backupsNow are the names in the backups directory.
@@ -74,6 +76,8 @@ func (v *victim) backupsAreWhole() {
 		case strings.HasSuffix(name, ".json"):
 			_, err := os.Stat(strings.TrimSuffix(path, ".json"))
 			assert.NilError(v.t, err, "a record without its archive")
+		case audit.IsFile(name):
+			v.auditIsSound()
 		case name == "latest_backup.txt":
 			latest := strings.TrimSpace(v.Read(filepath.Join("backups", name)))
 			_, err := os.Stat(latest + ".sha256")
@@ -82,6 +86,15 @@ func (v *victim) backupsAreWhole() {
 			v.t.Errorf("%s is nothing that belongs into a backups directory", name)
 		}
 	}
+}
+
+// auditIsSound checks the chain of the audit log; what a crash cut short is no damage.
+func (p *Project) auditIsSound() {
+	p.t.Helper()
+	log := audit.Log{Dir: p.Path("backups"), State: p.getenv("MEMSYS_STATE_DIR")}
+	report, err := log.Verify(p.t.Context(), nil)
+	assert.NilError(p.t, err)
+	assert.Equal(p.t, len(report.Damage), 0, "%v", report.Damage)
 }
 
 // readArchive reads a gzip file to its end.

@@ -217,7 +217,11 @@ func (s *session) makeBackup(ctx context.Context, w backupWish) (*backup.Result,
 	if s.reachable() {
 		run.Containers = s.containers
 	}
-	return run.Run(ctx, plan)
+	res, err := run.Run(ctx, plan)
+	if err == nil {
+		s.auditMade(res)
+	}
+	return res, err
 }
 
 // clock tells the time as archive names want it.

@@ -9,6 +9,7 @@ import (
 
 	"gotest.tools/v3/assert"
 
+	"github.com/memsys/docker-memsys/internal/audit"
 	"github.com/memsys/docker-memsys/internal/backup"
 	"github.com/memsys/docker-memsys/internal/restore"
 )
@@ -19,7 +20,7 @@ func TestEveryJSONFieldIsDocumented(t *testing.T) {
 	sections := sectionsOf(string(document))
 	for section, all := range map[string][]any{
 		"backup": {backup.Result{}, backupPlan{}}, "restore": {restore.Result{}, restore.Plan{}, restore.Target{}, restore.Changes{}}, "list": {backupObject{}}, "inspect": {inspection{}}, "verify": {verification{}},
-		"sources": {sourceObject{}}, "config": {configValue{}}, "version": {build{}},
+		"audit": {audit.Record{}, audit.Entry{}, audit.Report{}, audit.Finding{}, audit.Head{}}, "sources": {sourceObject{}}, "config": {configValue{}}, "version": {build{}},
 	} {
 		text := sections[section]
 		if section == "inspect" {

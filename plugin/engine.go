@@ -19,6 +19,8 @@ import (
 type connection struct {
 	*engine.Client
 	Endpoint engine.Endpoint
+	// Context is the name of Docker's context.
+	Context string
 }
 
 // engine is the engine that Docker's flags, environment and contexts name. It dials nothing: the client connects with
@@ -53,7 +55,7 @@ func dockerEngine(dockerCLI *command.DockerCli, globals []string) func() (connec
 		if err != nil {
 			return connection{}, fmt.Errorf("connect to engine: %w", err)
 		}
-		return connection{Client: engine.New(api, endpoint.Host), Endpoint: endpoint}, nil
+		return connection{Client: engine.New(api, endpoint.Host), Endpoint: endpoint, Context: dockerCLI.CurrentContext()}, nil
 	}
 }
 

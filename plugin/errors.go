@@ -213,6 +213,9 @@ func (a *app) finish(err error) int {
 	if err == nil {
 		err = a.out.failed
 	}
+	if err == nil && a.missed != nil {
+		err = &outcome{code: exitIncomplete, message: "done, but " + a.missed.Error(), hint: "docker memsys audit --verify"}
+	}
 	v := judge(err, a.interruption.happened(), a.interruption.unread.Load())
 	a.closeDisplay()
 	a.interruption.release()

@@ -96,7 +96,9 @@ func (s *session) withHooks(ctx context.Context, p hooks.Plan, do func(before []
 		return all, err
 	}
 	after, recorded := r.After(ctx, p)
-	return append(all, after...), errors.Join(err, recorded)
+	all = append(all, after...)
+	s.audited.incomplete = s.audited.incomplete || hooksFailed(all, "") != nil
+	return all, errors.Join(err, recorded)
 }
 
 // hookProblems are hooks that have failed though they may, as a backup keeps them; what was skipped is a warning.

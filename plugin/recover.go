@@ -164,8 +164,13 @@ func (s *session) recover(ctx context.Context) error {
 		return err
 	}
 	s.app.sink().Report(progress.Event{Step: "recover", Object: s.Name, Status: progress.Working, Text: interruptedText(pending)})
-	if err := s.resolve(ctx, pending); err != nil {
-		return fmt.Errorf("recover from the interrupted %s: %w", pending.Op, err)
+	began := s.app.world.Now()
+	if err = s.resolve(ctx, pending); err != nil {
+		err = fmt.Errorf("recover from the interrupted %s: %w", pending.Op, err)
+	}
+	s.auditRecovery(ctx, pending, began, err)
+	if err != nil {
+		return err
 	}
 	return s.journal.End("recovered")
 }

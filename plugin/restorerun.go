@@ -79,7 +79,9 @@ func (s *session) runRestore(ctx context.Context, p *restore.Plan, opts restoreO
 	r := s.restorer()
 	r.Safety = func(ctx context.Context) (restore.Saved, error) { return s.saveBefore(ctx, p.Backup.Name) }
 	res.Hooks, err = s.withHooks(ctx, around, func([]hooks.Outcome) (err error) {
-		res.Result, err = r.Run(ctx, p)
+		if res.Result, err = r.Run(ctx, p); err == nil {
+			s.auditRestored(res.Result)
+		}
 		return err
 	})
 	return res, err

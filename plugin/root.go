@@ -29,6 +29,8 @@ type app struct {
 	interruption interruption
 	display      *display.Display
 	connected    *connection
+	invoked      map[string]any // arguments and flags, for the audit log
+	missed       error          // why an operation is not in the audit log as it should
 	// initDocker readies Docker's configuration for a command; nil outside the plugin framework.
 	initDocker func(cmd *cobra.Command, args []string) error
 }
@@ -87,7 +89,7 @@ func (a *app) root() *cobra.Command {
 // commands are the constructors of all commands, in the order of the help.
 func (a *app) commands() []func() *cobra.Command {
 	return []func() *cobra.Command{
-		a.backupCommand, a.restoreCommand, a.recoverCommand, a.listCommand, a.inspectCommand, a.verifyCommand,
+		a.backupCommand, a.restoreCommand, a.recoverCommand, a.listCommand, a.inspectCommand, a.verifyCommand, a.auditCommand,
 		a.sourcesCommand, a.configCommand,
 		a.versionCommand, a.helpCommand,
 	}
@@ -113,6 +115,7 @@ func (a *app) prepare(cmd *cobra.Command, args []string) error {
 		ctx = context.Background()
 	}
 	cmd.SetContext(a.interruption.watch(ctx))
+	a.invoked = invocation(cmd, args)
 	if a.initDocker != nil {
 		if err := a.initDocker(cmd, args); err != nil {
 			return err

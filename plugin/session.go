@@ -38,6 +38,7 @@ type session struct {
 	state   *journal.State
 	lock    *journal.Lock
 	journal *journal.Journal
+	audited audited
 }
 
 // openSession loads the project and looks at the engine. An engine that does not answer is a warning: what needs it says so.
@@ -218,6 +219,7 @@ func (s *session) begin(ctx context.Context, op string, o lockOptions, details a
 	if ctx, err = s.takeLock(ctx, op, o); err != nil {
 		return nil, err
 	}
+	s.audited = audited{operation: op, began: a.world.Now()}
 	if s.journal, err = s.state.Journal(a.world.Now); err != nil {
 		return nil, errors.Join(err, s.lock.Release(ctx))
 	}
@@ -264,6 +266,7 @@ func (s *session) takeLock(ctx context.Context, op string, o lockOptions) (conte
 func (s *session) end(ctx context.Context, result error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
+	s.writeAudit(ctx, result)
 	err := s.closeRecord(result)
 	return errors.Join(err, s.journal.Close(), s.lock.Release(ctx))
 }

@@ -16,7 +16,7 @@ type Appended struct {
 	Record Record
 	// Warnings say what is wrong with the log or with keeping its head; the record is in the log all the same.
 	Warnings []string
-	// Lost tells that a log known to this machine, or its end, is not there.
+	// Lost tells that the log lacks records that this machine knows, or is on another disk than the one it knows.
 	Lost bool
 }
 
@@ -137,10 +137,11 @@ func (l *Log) first(out *Appended, end ending, h heads) error {
 	}
 	r := &out.Record
 	r.Log, r.Sequence, r.Prev = id, 1, zero
-	for _, m := range h.missing(volumeOf(l.Dir), id) {
-		out.lost(fmt.Sprintf("the audit log %s with %d records, known to this machine, is not there", m.Log, m.Sequence))
+	gone := h.missing(volumeOf(l.Dir), id)
+	for _, m := range gone { // removed, perhaps with all backups: the new log says so
+		out.note(fmt.Sprintf("the former audit log of %s, %s, is gone", counted(m.Sequence), m.Log))
 	}
-	if len(out.Warnings) == 0 && len(h.Logs) > 0 {
+	if len(gone) == 0 && len(h.Logs) > 0 {
 		out.lost("the audit log that this machine knows here is on another file system: is it mounted?")
 	}
 	if len(end.torn) > 0 {
@@ -149,9 +150,22 @@ func (l *Log) first(out *Appended, end ending, h heads) error {
 	return nil
 }
 
-// lost notes in the record itself what is missing.
+// counted is a number of records.
+func counted(n int64) string {
+	if n == 1 {
+		return "1 record"
+	}
+	return fmt.Sprintf("%d records", n)
+}
+
+// lost notes that the log is not the known one, or not all of it.
 func (a *Appended) lost(what string) {
 	a.Lost = true
+	a.note(what)
+}
+
+// note keeps in the record itself what is missing.
+func (a *Appended) note(what string) {
 	a.Warnings = append(a.Warnings, what)
 	a.Record.Notes = append(a.Record.Notes, what)
 }

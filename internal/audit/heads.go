@@ -58,6 +58,12 @@ func (l *Log) known() (heads, error) {
 	return h, nil
 }
 
+// Known tells whether the state folder knows a log of this directory.
+func (l *Log) Known() bool {
+	h, err := l.known()
+	return err == nil && len(h.Logs) > 0
+}
+
 // of is the known head of a log; the zero value where it is not known.
 func (h heads) of(log string) Head {
 	for _, k := range h.Logs {

@@ -167,7 +167,8 @@ func (c *checker) accountFor(at Finding, r Record) {
 // end settles strange lines at the end of the log: a crash leaves them, if nothing says that a record stood there.
 func (c *checker) end(h heads) {
 	known := h.of(c.report.Head.Log)
-	honest := known.Sequence == c.report.Head.Sequence && known.Hash == c.report.Head.Hash && known.Sequence > 0
+	// The head is kept after its record: a crash between the two leaves it one behind.
+	honest := known.Sequence > 0 && c.hashes[known.Sequence] == known.Hash && c.report.Head.Sequence-known.Sequence <= 1
 	for _, s := range c.strange {
 		if honest {
 			s.What = "was cut short by a crash; the next record will say so"
@@ -185,7 +186,7 @@ func (c *checker) heads(h heads, volume, file string, anchors []Anchor) {
 		c.anchor(Anchor{Head: k, Source: file})
 	}
 	for _, m := range h.missing(volume, log) {
-		c.damage(Finding{File: FileName, What: fmt.Sprintf("the log %s with %d records is missing: it was here, says %s", m.Log, m.Sequence, file)})
+		c.damage(Finding{File: FileName, What: fmt.Sprintf("the log %s of %s is missing: it was here, says %s", m.Log, counted(m.Sequence), file)})
 	}
 	if len(c.report.Files) == 0 && log == "" && len(anchors) > 0 && len(h.Logs) == 0 {
 		c.damage(Finding{File: FileName, What: fmt.Sprintf("is missing: %s notes its record %d", anchors[0].Source, anchors[0].Sequence)})

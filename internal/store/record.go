@@ -25,6 +25,8 @@ type Record struct {
 	Proof   *Proof   `json:"proof,omitempty"`
 	// FormerSize is the size of an archive of the former script when it was verified: it has no summary.
 	FormerSize int64 `json:"formerSize,omitempty"`
+	// Audit is the head of the audit log once the operation that made the archive was in it.
+	Audit *AuditHead `json:"audit,omitempty"`
 }
 
 // Summary repeats what a list shows of the manifest, so that a list opens no archive.
