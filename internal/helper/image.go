@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/memsys/docker-memsys/internal/engine"
 )
@@ -35,16 +36,22 @@ func image(ctx context.Context, e Engine, path, version string) (string, error) 
 	}
 	digest := hex.EncodeToString(sum.Sum(nil))
 	ref := imageName + ":" + digest[:12]
-	if found, err := e.Image(ctx, ref); err == nil && found.Labels[digestLabel] == digest {
+	found, err := e.Image(ctx, ref)
+	if err == nil && found.Labels[digestLabel] == digest {
+		removeImages(ctx, e, func(i engine.Image) bool { return i.ID != found.ID && nameless(i) })
 		return ref, nil
-	} else if err != nil && !errors.Is(err, engine.ErrNotFound) {
+	}
+	if err != nil && !errors.Is(err, engine.ErrNotFound) {
 		return "", err
 	}
 	labels := map[string]string{versionLabel: version, digestLabel: digest}
 	if err := e.ImportImage(ctx, ref, labels, packed(f)); err != nil {
 		return "", err
 	}
-	return ref, removeFormer(ctx, e, ref)
+	if found, err = e.Image(ctx, ref); err == nil {
+		removeImages(ctx, e, func(i engine.Image) bool { return i.ID != found.ID })
+	}
+	return ref, nil // one that another client removed meanwhile is missed when it is used
 }
 
 // packed is a compressed tar stream with the executable alone.
@@ -76,23 +83,20 @@ func pack(w io.Writer, f *os.File) error {
 	return errors.Join(tw.Close(), zw.Close())
 }
 
-// removeFormer removes the images of other versions, and those that lost their name, where no container uses them.
-func removeFormer(ctx context.Context, e Engine, ref string) error {
-	current, err := e.Image(ctx, ref)
-	if err != nil {
-		return err
-	}
+// removeImages removes helper images that no container uses. What the engine does not let go of now goes another time.
+func removeImages(ctx context.Context, e Engine, which func(engine.Image) bool) {
 	all, err := e.Images(ctx, digestLabel)
 	if err != nil {
-		return err
+		return
 	}
 	for _, i := range all {
-		if i.ID == current.ID {
-			continue
-		}
-		if err := e.RemoveImage(ctx, i.ID); err != nil && !errors.Is(err, engine.ErrConflict) && !errors.Is(err, engine.ErrNotFound) {
-			return err
+		if which(i) {
+			_ = e.RemoveImage(ctx, i.ID)
 		}
 	}
-	return nil
+}
+
+// nameless tells whether an image has lost its name to another that was made at the same time.
+func nameless(i engine.Image) bool {
+	return !slices.ContainsFunc(i.RepoTags, func(tag string) bool { return tag != "<none>:<none>" })
 }
