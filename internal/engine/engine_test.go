@@ -24,11 +24,13 @@ func create(fake *enginetest.Engine) func(*testing.T, engine.Container) string {
 
 func TestTheFakeConforms(t *testing.T) {
 	fake := enginetest.New(time.Now)
+	fake.SetDisk(t.TempDir())
 	enginetest.Conformance(t, enginetest.Bench{Subject: fake, Create: create(fake), Prefix: "memsystest"})
 }
 
 func TestTheClientConformsOverTheProtocol(t *testing.T) {
 	fake := enginetest.New(time.Now)
+	fake.SetDisk(t.TempDir())
 	c, err := engine.Dial(engine.Endpoint{Host: enginetest.Serve(t, fake)})
 	assert.NilError(t, err)
 	defer c.Close()

@@ -68,6 +68,9 @@ func (c *Client) RemoveContainer(ctx context.Context, id string) error {
 func (c *Client) Attach(ctx context.Context, id string, stderr io.Writer) (io.ReadWriteCloser, error) {
 	res, err := c.api.ContainerAttach(ctx, id, client.ContainerAttachOptions{Stream: true, Stdin: true, Stdout: true, Stderr: true})
 	if err != nil {
+		if _, missing := c.Container(ctx, id); errors.Is(missing, ErrNotFound) {
+			return nil, missing // the refused connection does not say so
+		}
 		return nil, c.wrap(err, "attach to container", id)
 	}
 	stdout, to := io.Pipe()

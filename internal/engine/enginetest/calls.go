@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -25,7 +27,7 @@ func (e *Engine) Info(ctx context.Context) (info engine.Info, err error) {
 func (e *Engine) Containers(ctx context.Context, f engine.Filter) (out []engine.Container, err error) {
 	err = e.do(ctx, Call{"Containers", f.Project}, func() error {
 		for _, c := range e.containers {
-			if (f.Project == "" || c.Project == f.Project) && (f.Service == "" || c.Service == f.Service) {
+			if (f.Project == "" || c.Project == f.Project) && (f.Service == "" || c.Service == f.Service) && (f.Label == "" || hasLabel(c.Labels, f.Label)) {
 				out = append(out, c)
 			}
 		}
@@ -33,6 +35,13 @@ func (e *Engine) Containers(ctx context.Context, f engine.Filter) (out []engine.
 		return nil
 	})
 	return out, err
+}
+
+// hasLabel tells whether labels match a key, or key=value.
+func hasLabel(labels map[string]string, want string) bool {
+	key, value, exact := strings.Cut(want, "=")
+	got, ok := labels[key]
+	return ok && (!exact || got == value)
 }
 
 // Container returns one container.
@@ -83,8 +92,14 @@ func (e *Engine) Stop(ctx context.Context, id string, _ time.Duration) error {
 
 // Start starts a container.
 func (e *Engine) Start(ctx context.Context, id string) error {
-	return e.do(ctx, Call{"Start", id}, e.change(id, engine.Running,
-		[]engine.State{engine.Exited, engine.Created}, []engine.State{engine.Running, engine.Restarting}))
+	started := e.change(id, engine.Running, []engine.State{engine.Exited, engine.Created}, []engine.State{engine.Running, engine.Restarting})
+	return e.do(ctx, Call{"Start", id}, func() error {
+		if err := started(); err != nil {
+			return err
+		}
+		e.begin(id)
+		return nil
+	})
 }
 
 // Volume returns one volume.
@@ -115,22 +130,31 @@ func (e *Engine) Volumes(ctx context.Context, label, value string) (out []engine
 // CreateVolume makes a volume, or returns the one with this name.
 func (e *Engine) CreateVolume(ctx context.Context, v engine.Volume) (out engine.Volume, err error) {
 	err = e.do(ctx, Call{"CreateVolume", v.Name}, func() error {
-		var ok bool
-		if out, ok = e.volumes[v.Name]; ok {
-			return nil
-		}
-		out = v
-		if out.Driver == "" {
-			out.Driver = "local"
-		}
-		if out.Mountpoint == "" {
-			out.Mountpoint = e.info.RootDir + "/volumes/" + v.Name + "/_data"
-		}
-		out.CreatedAt = e.now().Truncate(time.Second)
-		e.volumes[v.Name] = out
+		out = e.createVolume(v)
 		return nil
 	})
 	return out, err
+}
+
+func (e *Engine) createVolume(v engine.Volume) engine.Volume {
+	if there, ok := e.volumes[v.Name]; ok {
+		return there
+	}
+	if v.Driver == "" {
+		v.Driver = "local"
+	}
+	if v.Mountpoint == "" {
+		v.Mountpoint = e.info.RootDir + "/volumes/" + v.Name + "/_data"
+	}
+	if e.disk != "" {
+		v.Mountpoint = filepath.Join(e.disk, v.Name, "_data")
+		if err := os.MkdirAll(v.Mountpoint, 0o755); err != nil {
+			panic(err)
+		}
+	}
+	v.CreatedAt = e.now().Truncate(time.Second)
+	e.volumes[v.Name] = v
+	return v
 }
 
 // RemoveVolume removes a volume that no container has.
@@ -149,16 +173,4 @@ func (e *Engine) RemoveVolume(ctx context.Context, name string) error {
 		delete(e.volumes, name)
 		return nil
 	})
-}
-
-// Image returns one image.
-func (e *Engine) Image(ctx context.Context, ref string) (i engine.Image, err error) {
-	err = e.do(ctx, Call{"Image", ref}, func() error {
-		var ok bool
-		if i, ok = e.images[ref]; !ok {
-			return engine.ErrNotFound
-		}
-		return nil
-	})
-	return i, err
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -28,6 +30,15 @@ type Subject interface {
 	CreateVolume(ctx context.Context, v engine.Volume) (engine.Volume, error)
 	RemoveVolume(ctx context.Context, name string) error
 	Image(ctx context.Context, ref string) (engine.Image, error)
+	Images(ctx context.Context, label string) ([]engine.Image, error)
+	ImportImage(ctx context.Context, ref string, labels map[string]string, archive io.Reader) error
+	RemoveImage(ctx context.Context, ref string) error
+	CreateContainer(ctx context.Context, p engine.Process) (string, error)
+	RemoveContainer(ctx context.Context, id string) error
+	Attach(ctx context.Context, id string, stderr io.Writer) (io.ReadWriteCloser, error)
+	Ended(ctx context.Context, id string) func() (int, error)
+	CopyFrom(ctx context.Context, id, path string) (io.ReadCloser, error)
+	CopyTo(ctx context.Context, id, dir string, archive io.Reader) error
 }
 
 // Bench is an engine under test and what only a test does with it.
@@ -35,6 +46,8 @@ type Bench struct {
 	Subject
 	// Create makes a container, not started, whose process runs until it is stopped, removes it when the test ends, and returns its id.
 	Create func(t *testing.T, c engine.Container) string
+	// Sleeper is a tar stream with the program testdata/sleeper in it; nil where none is run.
+	Sleeper []byte
 	// Prefix begins the names of everything that the test makes.
 	Prefix string
 }
@@ -49,6 +62,10 @@ func Conformance(t *testing.T, b Bench) {
 	t.Run("a volume keeps what it was made with", b.volumes)
 	t.Run("of parallel makers of one volume one wins and all see it", b.makers)
 	t.Run("the engine tells who it is", b.info)
+	t.Run("an image is made of a stream, found by its label, and goes when no container uses it", b.images)
+	t.Run("a process of our own is heard from its first word to its last, and is gone then", b.process)
+	t.Run("a process of our own is killed", b.killed)
+	t.Run("a file goes into a volume and out again", b.copies)
 }
 
 func (b Bench) container(t *testing.T, name string) string {
@@ -135,6 +152,13 @@ func (b Bench) missing(t *testing.T) {
 		"volume":    func() error { _, err := b.Volume(ctx, no); return err },
 		"remove":    func() error { return b.RemoveVolume(ctx, no) },
 		"image":     func() error { _, err := b.Image(ctx, no); return err },
+		"unname":    func() error { return b.RemoveImage(ctx, no) },
+		"discard":   func() error { return b.RemoveContainer(ctx, no) },
+		"attach":    func() error { _, err := b.Attach(ctx, no, io.Discard); return err },
+		"end":       func() error { _, err := b.Ended(ctx, no)(); return err },
+		"read":      func() error { _, err := b.CopyFrom(ctx, no, "/data"); return err },
+		"write":     func() error { return b.CopyTo(ctx, no, "/data", strings.NewReader("")) },
+		"process":   func() error { _, err := b.CreateContainer(ctx, engine.Process{Image: no}); return err },
 	} {
 		assert.Check(t, f() != nil, name)
 		assert.ErrorIs(t, f(), engine.ErrNotFound)
@@ -192,4 +216,5 @@ func (b Bench) info(t *testing.T) {
 	assert.NilError(t, err)
 	assert.Assert(t, info.ID != "" && info.Version != "" && info.RootDir != "" && info.APIVersion != "")
 	assert.Assert(t, !info.Time.IsZero())
+	assert.Equal(t, info.OS+"/"+info.Architecture, "linux/"+runtime.GOARCH)
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -31,6 +32,9 @@ type Engine struct {
 	containers map[string]engine.Container
 	volumes    map[string]engine.Volume
 	images     map[string]engine.Image
+	processes  map[string]*process
+	main       Main
+	disk       string
 	before     Hook
 	after      Hook
 	program    Program
@@ -41,9 +45,10 @@ type Engine struct {
 // New returns an engine without anything in it, whose clock is now.
 func New(now func() time.Time) *Engine {
 	return &Engine{
-		info:       engine.Info{ID: "fake-engine", Name: "fake", Version: "29.0.0", APIVersion: "1.52", RootDir: "/var/lib/docker"},
+		info:       engine.Info{ID: "fake-engine", Name: "fake", Version: "29.0.0", APIVersion: "1.52", OS: "linux", Architecture: runtime.GOARCH, RootDir: "/var/lib/docker"},
 		now:        now,
 		containers: map[string]engine.Container{}, volumes: map[string]engine.Volume{}, images: map[string]engine.Image{},
+		processes: map[string]*process{},
 	}
 }
 
@@ -79,6 +84,10 @@ func (e *Engine) Calls() []Call {
 func (e *Engine) Add(c engine.Container) string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	return e.add(c)
+}
+
+func (e *Engine) add(c engine.Container) string {
 	e.made++
 	if c.ID == "" {
 		c.ID = fmt.Sprintf("%064x", e.made)
@@ -132,10 +141,7 @@ func (e *Engine) Remove(id string) {
 func (e *Engine) AddImage(i engine.Image) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.images[i.ID] = i
-	for _, tag := range i.RepoTags {
-		e.images[tag] = i
-	}
+	e.putImage(i)
 }
 
 // AddVolume puts a volume there as it is, its time of creation too.

@@ -33,13 +33,13 @@ func Real(t *testing.T) Bench {
 	assert.NilError(t, err)
 	t.Cleanup(func() { api.Close() })
 	prefix := "memsystest" + strings.ToLower(rand.Text()[:8])
-	makeImage(t, api, prefix)
-	return Bench{Subject: engine.New(api, host), Prefix: prefix, Create: func(t *testing.T, c engine.Container) string {
+	sleeper := makeImage(t, api, prefix)
+	return Bench{Sleeper: sleeper, Subject: engine.New(api, host), Prefix: prefix, Create: func(t *testing.T, c engine.Container) string {
 		return createContainer(t, api, prefix, c)
 	}}
 }
 
-func makeImage(t *testing.T, api *client.Client, name string) {
+func makeImage(t *testing.T, api *client.Client, name string) []byte {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
 	exe := filepath.Join(t.TempDir(), "sleeper")
@@ -55,7 +55,7 @@ func makeImage(t *testing.T, api *client.Client, name string) {
 	_, err = w.Write(content)
 	assert.NilError(t, err)
 	assert.NilError(t, w.Close())
-	res, err := api.ImageImport(ctx, client.ImageImportSource{Source: &archive, SourceName: "-"}, name+":latest", client.ImageImportOptions{})
+	res, err := api.ImageImport(ctx, client.ImageImportSource{Source: bytes.NewReader(archive.Bytes()), SourceName: "-"}, name+":latest", client.ImageImportOptions{})
 	assert.NilError(t, err)
 	_, err = io.Copy(io.Discard, res)
 	assert.NilError(t, err)
@@ -65,6 +65,7 @@ func makeImage(t *testing.T, api *client.Client, name string) {
 			t.Error(err)
 		}
 	})
+	return archive.Bytes()
 }
 
 func createContainer(t *testing.T, api *client.Client, image string, c engine.Container) string {

@@ -11,12 +11,14 @@ import (
 	"errors"
 	"io"
 	"log"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -107,6 +109,7 @@ func (e *Engine) handler() http.Handler {
 		answer(w, nil, e.RemoveVolume(r.Context(), r.PathValue("name")))
 	})
 	mux.HandleFunc("GET /images/{ref}/json", e.serveImage)
+	e.serveProcesses(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if rest, ok := strings.CutPrefix(r.URL.Path, "/v1."); ok { // the version is the first part of the path
 			_, r.URL.Path, _ = strings.Cut(rest, "/")
@@ -139,20 +142,29 @@ func answer(w http.ResponseWriter, body any, err error) {
 func (e *Engine) serveInfo(w http.ResponseWriter, r *http.Request) {
 	in, err := e.Info(r.Context())
 	out := system.Info{
-		ID: in.ID, Name: in.Name, ServerVersion: in.Version, DockerRootDir: in.RootDir, SystemTime: in.Time.Format(time.RFC3339Nano), OSType: "linux",
+		ID: in.ID, Name: in.Name, ServerVersion: in.Version, DockerRootDir: in.RootDir, SystemTime: in.Time.Format(time.RFC3339Nano), OSType: in.OS,
+		Architecture: in.Architecture,
 	}
 	if in.Rootless {
-		out.SecurityOptions = []string{"name=rootless"}
+		out.SecurityOptions = append(out.SecurityOptions, "name=rootless")
+	}
+	if in.RemapsUsers {
+		out.SecurityOptions = append(out.SecurityOptions, "name=userns")
 	}
 	answer(w, out, err)
 }
 
-// labels reads the label filters of a request as a map.
-func labels(r *http.Request) map[string]string {
+// labelFilters are the label filters of a request.
+func labelFilters(r *http.Request) []string {
 	var filters map[string]map[string]bool
 	_ = json.Unmarshal([]byte(r.URL.Query().Get("filters")), &filters)
+	return slices.Sorted(maps.Keys(filters["label"]))
+}
+
+// labels reads the label filters of a request as a map.
+func labels(r *http.Request) map[string]string {
 	out := map[string]string{}
-	for l := range filters["label"] {
+	for _, l := range labelFilters(r) {
 		k, v, _ := strings.Cut(l, "=")
 		out[k] = v
 	}
@@ -161,7 +173,13 @@ func labels(r *http.Request) map[string]string {
 
 func (e *Engine) serveList(w http.ResponseWriter, r *http.Request) {
 	l := labels(r)
-	list, err := e.Containers(r.Context(), engine.Filter{Project: l[engine.ProjectLabel], Service: l[engine.ServiceLabel]})
+	f := engine.Filter{Project: l[engine.ProjectLabel], Service: l[engine.ServiceLabel]}
+	for _, label := range labelFilters(r) {
+		if !strings.HasPrefix(label, engine.ProjectLabel+"=") && !strings.HasPrefix(label, engine.ServiceLabel+"=") {
+			f.Label = label
+		}
+	}
+	list, err := e.Containers(r.Context(), f)
 	out := []container.Summary{}
 	for _, c := range list {
 		out = append(out, container.Summary{ID: c.ID, Names: []string{"/" + c.Name}})
@@ -239,5 +257,5 @@ func (e *Engine) serveCreateVolume(w http.ResponseWriter, r *http.Request) {
 
 func (e *Engine) serveImage(w http.ResponseWriter, r *http.Request) {
 	i, err := e.Image(r.Context(), r.PathValue("ref"))
-	answer(w, map[string]any{"Id": i.ID, "RepoTags": i.RepoTags, "RepoDigests": i.RepoDigests}, err)
+	answer(w, map[string]any{"Id": i.ID, "RepoTags": i.RepoTags, "RepoDigests": i.RepoDigests, "Config": map[string]any{"Labels": i.Labels}}, err)
 }

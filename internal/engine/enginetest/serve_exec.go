@@ -71,6 +71,7 @@ func (x *execs) start(w http.ResponseWriter, r *http.Request) {
 		answer(w, nil, engine.ErrNotFound)
 		return
 	}
+	_, _ = io.Copy(io.Discard, r.Body) // a client still writes it
 	conn, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		answer(w, nil, err)

@@ -1,9 +1,11 @@
 // Command sleeper is the one process of the containers that tests make: it ends at SIGTERM. As a command in them, "sleeper say TEXT CODE"
-// prints TEXT and ends with CODE, and "sleeper hang" prints a word and ends at SIGTERM.
+// prints TEXT and ends with CODE, and "sleeper hang" prints a word and ends at SIGTERM. As a process of its own "sleeper echo" prints what it
+// reads, says so on stderr at the end, and ends with 3.
 package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strconv"
@@ -15,6 +17,11 @@ func main() {
 		fmt.Println(os.Args[2])
 		code, _ := strconv.Atoi(os.Args[3])
 		os.Exit(code)
+	}
+	if len(os.Args) == 2 && os.Args[1] == "echo" {
+		_, _ = io.Copy(os.Stdout, os.Stdin)
+		fmt.Fprintln(os.Stderr, "ended")
+		os.Exit(3)
 	}
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, syscall.SIGTERM)
