@@ -25,6 +25,7 @@ import (
 
 // bed is a project with sources on this machine, a fake engine and a journal.
 type bed struct {
+	t       *testing.T
 	dir     string // all of the test's files
 	state   string
 	sources []compose.Source
@@ -32,6 +33,7 @@ type bed struct {
 	engine  *enginetest.Engine
 	saved   Saved
 	saves   int
+	undos   int
 	// backupsIn is the backups directory where it is not beside the sources.
 	backupsIn string
 }
@@ -41,7 +43,7 @@ func now() time.Time { return time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC) }
 func newBed(t *testing.T) *bed {
 	t.Helper()
 	dir := t.TempDir()
-	b := &bed{dir: dir, state: filepath.Join(dir, "state"), engine: enginetest.New(now), saved: Saved{Name: "safety", Complete: true}}
+	b := &bed{t: t, dir: dir, state: filepath.Join(dir, "state"), engine: enginetest.New(now), saved: Saved{Name: "safety", Complete: true}}
 	assert.NilError(t, os.MkdirAll(b.backups(), 0o700))
 	return b
 }
@@ -110,12 +112,24 @@ func gone(t *testing.T, parts ...string) {
 func (b *bed) backup(t *testing.T, change ...func(*archive.Manifest)) string {
 	t.Helper()
 	path := filepath.Join(b.backups(), "memory_backup_20261122_100000.tar.gz")
+	b.backupAs(t, path, "0123456789abcdef0123456789abcdef", change...)
+	return path
+}
+
+// backupAs is backup with the path and the id of the archive. What does not exist is missing in it.
+func (b *bed) backupAs(t *testing.T, path, id string, change ...func(*archive.Manifest)) {
+	t.Helper()
+	assert.NilError(t, os.MkdirAll(filepath.Dir(path), 0o700))
 	f, err := os.Create(path)
 	assert.NilError(t, err)
 	defer f.Close()
 	w := archive.NewWriter(f, archive.WriterOptions{})
-	m := &archive.Manifest{Format: archive.FormatVersion, ID: "0123456789abcdef0123456789abcdef", Created: now(), Reason: "manual", Complete: true, Project: b.identity()}
+	m := &archive.Manifest{Format: archive.FormatVersion, ID: id, Created: now(), Reason: "manual", Complete: true, Project: b.identity()}
 	for _, s := range b.sources {
+		if root, err := b.locate(t.Context(), s); err != nil || !exists(root) {
+			m.Sources = append(m.Sources, archive.Source{Name: s.Name, Prefix: "data/" + s.Name, Kind: string(s.Kind), Missing: "it is not there"})
+			continue
+		}
 		m.Sources = append(m.Sources, b.store(t, w, m, s))
 	}
 	for _, c := range change {
@@ -124,7 +138,19 @@ func (b *bed) backup(t *testing.T, change ...func(*archive.Manifest)) string {
 	assert.NilError(t, w.AddBytes(t.Context(), "project/compose.yaml", 0o600, now(), []byte("services: {}\n")))
 	_, err = w.Close(t.Context(), m)
 	assert.NilError(t, err)
-	return path
+}
+
+// safety makes a safety backup of the present state.
+func (b *bed) safety() Saved {
+	b.t.Helper()
+	saved := b.saved
+	if saved.Path == "" {
+		b.saves++
+		saved.Name = fmt.Sprintf("safety-%d.tar.gz", b.saves)
+		saved.Path = b.path("safety", saved.Name)
+		b.backupAs(b.t, saved.Path, fmt.Sprintf("%032d", b.saves))
+	}
+	return saved
 }
 
 func (b *bed) store(t *testing.T, w *archive.Writer, m *archive.Manifest, s compose.Source) archive.Source {
@@ -142,6 +168,7 @@ func (b *bed) store(t *testing.T, w *archive.Writer, m *archive.Manifest, s comp
 		assert.NilError(t, err)
 		root = v.Mountpoint
 	}
+	root = tree.Resolve(root)
 	others := map[tree.Identity]string{}
 	for _, path := range append([]string{b.backups()}, paths(b.sources)...) {
 		if id, err := tree.Identify(path); err == nil && path != s.Path {
@@ -246,7 +273,7 @@ func (b *bed) runner(j Journal) *Runner {
 		Containers: func(ctx context.Context) ([]engine.Container, error) {
 			return b.engine.Containers(ctx, engine.Filter{})
 		},
-		Safety: func(context.Context) (Saved, error) { b.saves++; return b.saved, nil },
+		Safety: func(context.Context) (Saved, error) { return b.safety(), nil },
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -28,7 +29,7 @@ func (x *execution) check(ctx context.Context) error {
 // compareWith compares the tree at root with what the archive holds of a target.
 func (x *execution) compareWith(ctx context.Context, w *work, root string) error {
 	skip := func(e *tree.Entry) string {
-		if w.kept[e.Path] || e.Path == tree.StagingName(x.plan.ID) {
+		if w.kept[e.Path] || strings.HasPrefix(path.Base(e.Path), tree.StagingName(x.plan.ID)) {
 			return "kept"
 		}
 		return ""

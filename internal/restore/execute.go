@@ -18,6 +18,7 @@ type work struct {
 	target *Target
 	swap   *tree.Swap
 	kept   map[string]bool // roots of what stays in place
+	stayed []tree.RawPath  // those of them that were not left alone only since nobody asked for them
 	writer *tree.Writer
 	// problems are attributes that could not be set, by path.
 	problems map[string]error
@@ -33,6 +34,9 @@ func (w *work) aside() string { return filepath.Join(string(w.swap.Staging), "ol
 
 // verify reads the whole archive before anything is touched.
 func (x *execution) verify(ctx context.Context) error {
+	if x.plan.reader == nil {
+		return nil // what was set aside was read for the plan
+	}
 	start := x.Clock()
 	f, err := os.Open(x.plan.Backup.Path)
 	if err != nil {
@@ -97,10 +101,13 @@ func (x *execution) swapOne(ctx context.Context, w *work) error {
 		return err
 	}
 	w.kept = map[string]bool{}
-	swap, err := tree.PlanSwap(ctx, w.target.Root, x.plan.ID, func(e *tree.Entry) string {
+	swap, err := tree.PlanSwap(ctx, w.target.Root, w.target.staging, func(e *tree.Entry) string {
 		rule := keep.skip(e)
 		if rule != "" {
 			w.kept[e.Path] = true
+		}
+		if rule != "" && rule != keepUnchosen {
+			w.stayed = append(w.stayed, tree.RawPath(e.Path))
 		}
 		return rule
 	})
@@ -113,7 +120,10 @@ func (x *execution) swapOne(ctx context.Context, w *work) error {
 	if len(swap.LeftOut) > 0 {
 		return fmt.Errorf("%q belongs to something else now", swap.LeftOut[0])
 	}
-	if err := saveSwap(swap); err != nil {
+	if self := w.target.self; self != nil && len(swap.Folders) > 0 {
+		swap.Folders[0].New = *self
+	}
+	if err := saveSwap(swap, x.noteOf(w)); err != nil {
 		return err
 	}
 	w.swap = swap
@@ -123,6 +133,13 @@ func (x *execution) swapOne(ctx context.Context, w *work) error {
 	problems, err := tree.Apply(ctx, swap, x.moved)
 	x.note(w, problems)
 	return err
+}
+
+// noteOf is what is to be known of the former entries of a source, should they stay.
+func (x *execution) noteOf(w *work) note {
+	return note{
+		ID: x.plan.ID, Source: w.target.Name, Kind: w.target.Kind, Backup: x.plan.Backup.Name, Time: x.start.UTC(), Why: w.target.Aside, Kept: w.stayed,
+	}
 }
 
 // moved is called after each move of a swap.
@@ -135,7 +152,7 @@ func (x *execution) moved(int) error {
 
 // begun is what this run has done so far, in the form that a recovery reads from the journal.
 func (x *execution) begun() *undo {
-	u := &undo{volumes: x.volumes, roots: x.roots, aside: map[string]bool{}}
+	u := &undo{volumes: x.volumes, roots: x.roots, takes: x.takes, record: x.recorded, aside: map[string]bool{}}
 	for _, w := range x.work {
 		if w.swap == nil {
 			continue

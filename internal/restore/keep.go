@@ -78,7 +78,27 @@ func (k *keeper) belowUnread(path string) bool {
 // keeper makes the keeper of a target whose root exists.
 func (p *Plan) keeper(t *Target) (*keeper, error) {
 	k := &keeper{paths: map[string]string{}, view: t.view}
-	var patterns []string
+	for _, path := range t.kept {
+		k.paths[string(path)] = keepExcluded
+	}
+	patterns := p.leftOut(t, k)
+	then, err := tree.NewRules(tree.RuleOptions{Patterns: patterns})
+	if err != nil {
+		return nil, fmt.Errorf("read exclusions of the backup: %w", err)
+	}
+	now, err := tree.NewRules(tree.RuleOptions{Patterns: p.req.Exclude, Defaults: true, Exclude: p.places(t)})
+	if err != nil {
+		return nil, fmt.Errorf("read exclusions: %w", err)
+	}
+	k.then, k.now = then.Skip(t.Root), now.Skip(t.Root)
+	return k, nil
+}
+
+// leftOut notes the paths that the backup left out of a target, and returns the patterns by which it did.
+func (p *Plan) leftOut(t *Target, k *keeper) (patterns []string) {
+	if t.From != "" && t.From != FromBackup {
+		return nil // the archive says nothing of what was set aside
+	}
 	for _, x := range p.manifest.Exclusions {
 		if x.Source != t.Name {
 			continue
@@ -95,16 +115,7 @@ func (p *Plan) keeper(t *Target) (*keeper, error) {
 			k.paths[problem.Path] = keepUnread
 		}
 	}
-	then, err := tree.NewRules(tree.RuleOptions{Patterns: patterns})
-	if err != nil {
-		return nil, fmt.Errorf("read exclusions of the backup: %w", err)
-	}
-	now, err := tree.NewRules(tree.RuleOptions{Patterns: p.req.Exclude, Defaults: true, Exclude: p.places(t)})
-	if err != nil {
-		return nil, fmt.Errorf("read exclusions: %w", err)
-	}
-	k.then, k.now = then.Skip(t.Root), now.Skip(t.Root)
-	return k, nil
+	return patterns
 }
 
 // problemUnreadable is the kind of a manifest's problem with an entry that is not in the archive.

@@ -37,6 +37,7 @@ type victim struct {
 	Project  archive.Project
 	Sources  []compose.Source
 	Backups  string
+	Safety   Saved
 	State    string // the journal's folder
 	Endpoint string // of the engine
 	// Die is the event at which it kills itself, 0 for none. Events are records, before and after each, and moves.
@@ -128,7 +129,7 @@ func (e *eventful) orders(t *testing.T, endpoint string, die int) string {
 	t.Helper()
 	req := e.request(t, e.path)
 	data, err := json.Marshal(victim{
-		Backup: req.Backup, Project: req.Project, Sources: req.Sources, Backups: req.Backups, State: e.bed.stateDir(), Endpoint: endpoint, Die: die,
+		Backup: req.Backup, Project: req.Project, Sources: req.Sources, Backups: req.Backups, Safety: e.safety(), State: e.bed.stateDir(), Endpoint: endpoint, Die: die,
 	})
 	assert.NilError(t, err)
 	return string(data)
@@ -232,7 +233,9 @@ func restoreWith(v victim, client *engine.Client, d *deadly) error {
 	if err != nil {
 		return err
 	}
-	_, err = runnerFor(client, d, d.event).Run(ctx, p)
+	run := runnerFor(client, d, d.event)
+	run.Safety = func(context.Context) (Saved, error) { return v.Safety, nil }
+	_, err = run.Run(ctx, p)
 	return err
 }
 
@@ -240,7 +243,7 @@ func runnerFor(client *engine.Client, j Journal, onMove func() error) *Runner {
 	return &Runner{
 		Clock: time.Now, Journal: j, Progress: progress.Discard, Volumes: client, Containers: listAll(client),
 		Quiescer: &quiesce.Quiescer{Engine: client, Journal: j, Guard: quiesce.Unguarded{}, Now: time.Now, Sink: progress.Discard},
-		Safety:   safe, onMove: onMove,
+		onMove:   onMove,
 	}
 }
 
@@ -248,9 +251,6 @@ func (b *bed) stateDir() string { return b.state }
 
 // byPath locates sources that have a path.
 func byPath(_ context.Context, s compose.Source) (string, error) { return s.Path, nil }
-
-// safe stands for a safety backup that is made.
-func safe(context.Context) (Saved, error) { return Saved{Name: "safety", Complete: true}, nil }
 
 func contextFor(d time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), d)

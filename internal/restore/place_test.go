@@ -79,7 +79,7 @@ func TestSetAsideWhereNoSafetyBackupCanBe(t *testing.T) {
 	assert.Equal(t, read(t, res.Aside[0], "extra"), "3")
 	entries, err := os.ReadDir(filepath.Dir(res.Aside[0]))
 	assert.NilError(t, err)
-	assert.Equal(t, len(entries), 1, "the staging holds nothing else any more")
+	assert.Equal(t, len(entries), 2, "the staging holds the entries and what they are, and nothing else any more")
 
 	// what was set aside is no part of the source: the next restore leaves it
 	req.ID, req.NoSafety = "test2", ""
@@ -253,7 +253,7 @@ func TestSafetyBackupIsMadeWhileServicesAreStopped(t *testing.T) {
 	r := b.runner(j)
 	r.Safety = func(context.Context) (Saved, error) {
 		assert.Equal(t, string(b.engine.State(app)), "exited", "what a service writes after the safety backup would be in no copy")
-		return Saved{Complete: true}, nil
+		return b.safety(), nil
 	}
 	_, err = r.Run(t.Context(), p)
 	assert.NilError(t, err)

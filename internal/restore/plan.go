@@ -11,6 +11,7 @@ import (
 	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/engine"
 	"github.com/memsys/docker-memsys/internal/quiesce"
+	"github.com/memsys/docker-memsys/internal/tree"
 )
 
 // Request is what a restore is asked to do, with the world as the command has found it.
@@ -31,6 +32,9 @@ type Request struct {
 	Backups string
 	// Exclude are the patterns that are in force now: what they cover is in no safety backup, so it stays in place.
 	Exclude []string
+
+	// Undo is the record of the restore that is undone; Backup is then its safety backup, empty where there is none.
+	Undo *Record
 
 	// To is the folder for PrepareTo.
 	To string
@@ -83,6 +87,9 @@ type Plan struct {
 	Stop    []Container     `json:"stop,omitempty"`
 	Safety  Safety          `json:"safety"`
 	Space   []Space         `json:"space,omitempty"`
+	// Undoes is the restore that is undone, ChangedSince what was changed after it.
+	Undoes       *Record `json:"undoes,omitempty"`
+	ChangedSince []Since `json:"changedSince,omitempty"`
 	// Differences are those between the backup's project and the present one.
 	Differences []Difference `json:"differences,omitempty"`
 	Refusals    []Refusal    `json:"refusals,omitempty"`
@@ -112,8 +119,17 @@ type Target struct {
 	// Aside says why the entries that are replaced stay in the staging folder afterwards; empty where a safety backup has them.
 	Aside string `json:"aside,omitempty"`
 
-	source archive.Source
-	view   *view
+	// From tells what has the content, of an undo.
+	From Origin `json:"from,omitempty"`
+
+	source  archive.Source
+	view    *view
+	staging string // id of the staging folder
+	whole   bool   // of an undo: all of the source
+	paths   []tree.RawPath
+	kept    []tree.RawPath // stayed in place in the restore that is undone
+	former  string         // folder of the entries set aside that are put back
+	self    *tree.Attributes
 }
 
 // Changes tells what a restore changes in a source. Each list of paths is complete.

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/memsys/docker-memsys/internal/archive"
@@ -19,9 +22,14 @@ import (
 func Prepare(ctx context.Context, r *archive.Reader, req Request) (*Plan, error) {
 	p := newPlan(r, req)
 	p.compareIdentity()
-	if err := p.choose(ctx); err != nil {
+	choose := p.choose
+	if req.Undo != nil {
+		choose = p.chooseUndo
+	}
+	if err := choose(ctx); err != nil {
 		return nil, err
 	}
+	p.nameStagings()
 	if err := p.look(ctx); err != nil {
 		return nil, err
 	}
@@ -29,6 +37,9 @@ func Prepare(ctx context.Context, r *archive.Reader, req Request) (*Plan, error)
 		return nil, err
 	}
 	if err := p.compare(ctx); err != nil {
+		return nil, err
+	}
+	if err := p.compareSince(ctx); err != nil {
 		return nil, err
 	}
 	p.keepPresent()
@@ -43,11 +54,15 @@ func Prepare(ctx context.Context, r *archive.Reader, req Request) (*Plan, error)
 }
 
 func newPlan(r *archive.Reader, req Request) *Plan {
-	m := r.Manifest()
 	p := &Plan{
-		ID: req.ID, Backup: req.Backup, Project: m.Project, Warnings: slices.Clone(req.Warnings),
-		manifest: m, reader: r, req: req, volumes: map[string]engine.Volume{},
+		ID: req.ID, Backup: req.Backup, Warnings: slices.Clone(req.Warnings), Undoes: req.Undo,
+		reader: r, req: req, volumes: map[string]engine.Volume{},
 	}
+	m := formerManifest(req)
+	if r != nil {
+		m = r.Manifest()
+	}
+	p.manifest, p.Project = m, m.Project
 	p.Backup.Created, p.Backup.Reason, p.Backup.ID = m.Created, m.Reason, m.ID
 	return p
 }
@@ -75,7 +90,7 @@ func (p *Plan) look(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("look at source %s: %w", t.Name, err)
 		}
-		if t.view, err = newView(t.Prefix, archiveEntries(ctx, p.reader), choice, blocked); err != nil {
+		if t.view, err = p.newView(ctx, t, choice, blocked); err != nil {
 			return p.unreadable(ctx, err)
 		}
 		t.Entries, t.Bytes = t.view.Entries, t.view.Bytes
@@ -114,7 +129,29 @@ func (p *Plan) choice(t *Target) (func(*tree.Entry) bool, error) {
 		return nil, &PatternError{Err: fmt.Errorf("--path: %w", err)}
 	}
 	skip := rules.Skip(t.Root)
+	if t.Single {
+		return func(e *tree.Entry) bool { return fileChosen(t, e, skip) }, nil
+	}
 	return func(e *tree.Entry) bool { return skip(e) != "" }, nil
+}
+
+// fileChosen tells whether patterns choose a source that is a single file, by its name or by the source's.
+func fileChosen(t *Target, e *tree.Entry, skip func(*tree.Entry) string) bool {
+	return slices.ContainsFunc([]string{path.Base(filepath.ToSlash(t.source.Path)), t.Name}, func(name string) bool {
+		c := *e
+		c.Path = name
+		return name != "." && skip(&c) != ""
+	})
+}
+
+// nameStagings gives each target a staging of its own: those of single files lie beside them, where several can meet.
+func (p *Plan) nameStagings() {
+	for i, t := range p.Targets {
+		t.staging = p.ID
+		if t.Single {
+			t.staging += "-" + strconv.Itoa(i)
+		}
+	}
 }
 
 // nothing says why there is nothing to do.
@@ -203,13 +240,16 @@ func (p *Plan) setAside(why string) {
 
 // warn adds what a person should know before saying yes.
 func (p *Plan) warn() {
-	if !p.manifest.Complete {
+	if !p.manifest.Complete && p.req.Undo == nil {
 		p.Warnings = append(p.Warnings, "the backup is incomplete: docker memsys inspect "+p.Backup.Name+" tells what is missing")
 	}
 	for _, t := range p.Targets {
 		if t.Entries <= 1 && t.Bytes == 0 && len(t.Changes.Removed) > 0 {
 			p.Warnings = append(p.Warnings, fmt.Sprintf("source %s is empty in the backup: all of its %d entries are set aside", t.Name, len(t.Changes.Removed)))
 		}
+	}
+	if p.req.Undo != nil {
+		return
 	}
 	for _, s := range p.req.Sources {
 		known := slices.ContainsFunc(p.manifest.Sources, func(a archive.Source) bool { return a.Name == s.Name && a.Kind == string(s.Kind) })

@@ -38,7 +38,7 @@ func (r *Recovery) String() string {
 
 // PlanRecovery reads from the steps of an interrupted restore what has to be done, and changes nothing. Nil: nothing.
 func PlanRecovery(steps []journal.Step) (*Recovery, error) {
-	u := &undo{aside: map[string]bool{}}
+	u := &undo{aside: map[string]bool{}, interrupted: true}
 	found := false
 	for _, s := range steps {
 		ours, err := u.read(s)
@@ -74,6 +74,12 @@ func (u *undo) read(s journal.Step) (ours bool, err error) {
 		swap := new(tree.Swap)
 		err = json.Unmarshal(s.Data, swap)
 		u.swap(swap)
+	case stepTake:
+		var k take
+		err = json.Unmarshal(s.Data, &k)
+		u.takes = append(u.takes, k)
+	case stepRecord:
+		err = json.Unmarshal(s.Data, &u.record)
 	case stepCommit:
 		var c committed
 		err = json.Unmarshal(s.Data, &c)
@@ -104,10 +110,10 @@ func (r *Runner) Recover(ctx context.Context, rec *Recovery) (err error) {
 	if err := rec.undo.revert(ctx, r.Volumes); err != nil {
 		return &StuckError{Err: err, Where: rec.undo.where()}
 	}
-	if held == nil {
-		return nil
+	if held != nil {
+		err = held.Release(ctx)
 	}
-	return held.Release(ctx)
+	return errors.Join(err, r.forget(rec.undo.record))
 }
 
 // holdUsers stops what runs on the data of an unfinished restore, such as containers that came up with the machine.

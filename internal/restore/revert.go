@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/memsys/docker-memsys/internal/engine"
@@ -49,7 +48,22 @@ func (u *undo) revertSwap(ctx context.Context, s *tree.Swap) error {
 			return err
 		}
 	}
+	if u.taken(s) {
+		if err := u.giveBack(s); err != nil {
+			return err
+		}
+		whole = ended(whole)
+	}
 	return discard(ctx, whole)
+}
+
+// ended is a swap that is over and back at the old state: nothing of it is left but the staging and the root's time.
+func ended(s *tree.Swap) *tree.Swap {
+	out := trimmed(s)
+	for i := range out.Folders {
+		out.Folders = []tree.FolderChange{{Path: out.Folders[i].Path, Old: out.Folders[i].Old, New: out.Folders[i].Old}}
+	}
+	return out
 }
 
 // over tells that a swap has been dealt with and its staging is gone, and fails where staging and source are both not to be seen: what
@@ -116,6 +130,9 @@ func (u *undo) clean(ctx context.Context) error {
 			errs = append(errs, err)
 		}
 	}
+	if len(errs) == 0 {
+		errs = append(errs, u.removeTaken(ctx))
+	}
 	return errors.Join(errs...)
 }
 
@@ -136,19 +153,30 @@ func finishAndDiscard(ctx context.Context, s *tree.Swap) error {
 	return discard(ctx, whole)
 }
 
+// finishFile rewrites a source that is a single file where it is neither state: no moves tell how far the way back had come.
+func finishFile(ctx context.Context, s *tree.Swap) error {
+	if !s.File {
+		return nil
+	}
+	whole, err := tree.Rewritten(ctx, s)
+	if err != nil || whole {
+		return err
+	}
+	_, err = tree.Finish(ctx, s)
+	return err
+}
+
 func (u *undo) cleanOne(ctx context.Context, s *tree.Swap) error {
 	if over, err := u.over(s); over || err != nil {
 		return err
 	}
-	if !u.aside[string(s.Staging)] {
-		return finishAndDiscard(ctx, s)
+	if u.interrupted {
+		if err := finishFile(ctx, s); err != nil {
+			return fmt.Errorf("finish %s: %w", s.Root, err)
+		}
 	}
-	if err := os.RemoveAll(filepath.Join(string(s.Staging), "new")); err != nil {
-		return fmt.Errorf("remove staging %s: %w", s.Staging, err)
+	if u.aside[string(s.Staging)] {
+		return u.keepAside(ctx, s)
 	}
-	err := os.Remove(filepath.Join(string(s.Staging), swapFile))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove staging %s: %w", s.Staging, err)
-	}
-	return nil
+	return finishAndDiscard(ctx, s)
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/engine"
 	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/quiesce"
@@ -46,6 +48,11 @@ type Runner struct {
 	Progress progress.Sink
 	// SkipOwners tells that this process may not set owners.
 	SkipOwners bool
+	// Keep writes, durable, what an undo needs to know; Forget removes the record of a restore that did not come to count. Nil keeps none.
+	Keep   func(Record) error
+	Forget func(id string) error
+	// OpenSafety opens the safety backup again, to compare what was set aside with it; nil opens its path.
+	OpenSafety func(ctx context.Context, s Saved) (*archive.Reader, io.Closer, error)
 
 	onMove func() error // after each move of a swap, for tests that fail or die there
 }
@@ -116,9 +123,7 @@ func (r *Runner) Run(ctx context.Context, p *Plan) (*Result, error) {
 	if len(p.Refusals) > 0 {
 		return nil, &RefusedError{Refusals: p.Refusals}
 	}
-	x := &execution{Runner: r, plan: p, start: r.Clock(), result: &Result{
-		Backup: p.Backup, Targets: p.Targets, Skipped: p.Skipped, Stopped: p.Stop, Warnings: p.Warnings,
-	}}
+	x := r.begin(p)
 	if err := x.verify(ctx); err != nil {
 		return nil, err
 	}
@@ -126,6 +131,12 @@ func (r *Runner) Run(ctx context.Context, p *Plan) (*Result, error) {
 		return nil, x.back(ctx, err)
 	}
 	return x.result, x.finish(ctx)
+}
+
+func (r *Runner) begin(p *Plan) *execution {
+	return &execution{Runner: r, plan: p, start: r.Clock(), result: &Result{
+		Backup: p.Backup, Targets: p.Targets, Skipped: p.Skipped, Stopped: p.Stop, Warnings: p.Warnings,
+	}}
 }
 
 // execution is one run of a plan.
@@ -136,15 +147,18 @@ type execution struct {
 	held   *quiesce.Held
 	work   []*work
 	// volumes and roots are what was made.
-	volumes []string
-	roots   [][]string
-	start   time.Time
-	down    time.Time
+	volumes  []string
+	roots    [][]string
+	takes    []take
+	recorded string                // id of the record that was kept
+	stamps   map[*Target]time.Time // of each file system, before the safety backup
+	start    time.Time
+	down     time.Time
 }
 
 // forward does everything up to the commit. The caller goes back on an error.
 func (x *execution) forward(ctx context.Context) error {
-	steps := []func(context.Context) error{x.stop, x.save, x.makeRoots, x.stage, x.swap, x.check, x.commit}
+	steps := []func(context.Context) error{x.stop, x.save, x.makeRoots, x.stage, x.swap, x.check, x.late, x.keepRecord, x.commit}
 	for _, step := range steps {
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
@@ -187,6 +201,7 @@ func (x *execution) save(ctx context.Context) error {
 		return nil
 	}
 	start := x.Clock()
+	x.stamp()
 	saved, err := x.Safety(ctx)
 	if err != nil {
 		return fmt.Errorf("make the safety backup: %w", err)
@@ -213,6 +228,9 @@ func (x *execution) back(ctx context.Context, cause error) error {
 	if err := x.release(ctx); err != nil {
 		return &StuckError{Err: errors.Join(cause, err), Where: []string{"the data is as it was before", "not all services could be started again"}}
 	}
+	if err := x.forget(x.recorded); err != nil {
+		return &StuckError{Err: errors.Join(cause, err), Where: []string{"the data is as it was before and the services run", "the next command forgets the restore"}}
+	}
 	if err := x.Journal.Step(stepDone, nil); err != nil {
 		cause = errors.Join(cause, err)
 	}
@@ -236,6 +254,14 @@ func (x *execution) finish(ctx context.Context) error {
 	return nil
 }
 
+// forget removes the record of a restore that does not count.
+func (r *Runner) forget(id string) error {
+	if id == "" || r.Forget == nil {
+		return nil
+	}
+	return r.Forget(id)
+}
+
 func (x *execution) release(ctx context.Context) error {
 	if x.held == nil {
 		return nil
@@ -256,7 +282,7 @@ func (x *execution) tell() {
 		}
 	}
 	res.Seconds.Total = x.since(x.start)
-	res.Complete = x.plan.manifest.Complete && len(res.Problems) == 0
+	res.Complete = (x.plan.manifest.Complete || x.plan.req.Undo != nil) && len(res.Problems) == 0
 	for _, s := range res.Skipped {
 		res.Complete = res.Complete && !s.Wanted
 	}

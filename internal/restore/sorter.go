@@ -51,7 +51,7 @@ func (s *sorter) readParents(ctx context.Context) error {
 func (s *sorter) pick(e *archive.Entry) *tree.Entry {
 	for i, t := range s.targets {
 		out, ok := t.view.place(&e.Entry)
-		if !ok {
+		if !ok || !t.archived() {
 			continue
 		}
 		if now := s.live[i][out.Path]; now != nil {

@@ -19,6 +19,9 @@ func (p *Plan) room() error {
 		if t.Root == "" {
 			continue // a volume that is made first
 		}
+		if t.From == FromAside {
+			continue // it is moved
+		}
 		if err := p.need(t.Root, t.view.room+blockSize*t.Entries); err != nil {
 			return fmt.Errorf("free space for source %s: %w", t.Name, err)
 		}

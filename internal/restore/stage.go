@@ -36,10 +36,15 @@ func (x *execution) stage(ctx context.Context) error {
 
 // write unpacks what the sorter picks, and completes every writer.
 func (x *execution) write(ctx context.Context, s *sorter, total int64) error {
-	if err := x.plan.reader.Extract(ctx, s.pick, s, archive.ExtractOptions{OnBytes: x.count("restore", total)}); err != nil {
-		return fmt.Errorf("unpack: %w", err)
+	if x.plan.reader != nil {
+		if err := x.plan.reader.Extract(ctx, s.pick, s, archive.ExtractOptions{OnBytes: x.count("restore", total)}); err != nil {
+			return fmt.Errorf("unpack: %w", err)
+		}
 	}
 	for _, w := range x.work {
+		if w.writer == nil {
+			continue // taken from what was set aside
+		}
 		problems, err := w.writer.Finish(ctx)
 		if err != nil {
 			return fmt.Errorf("unpack source %s: %w", w.target.Name, err)
@@ -51,7 +56,7 @@ func (x *execution) write(ctx context.Context, s *sorter, total int64) error {
 
 // open makes the staging folder of a target, on record first.
 func (x *execution) open(ctx context.Context, w *work) error {
-	staging, err := tree.StagingPath(w.target.Root, x.plan.ID)
+	staging, err := tree.StagingPath(w.target.Root, w.target.staging)
 	if err != nil {
 		return err
 	}
@@ -61,12 +66,36 @@ func (x *execution) open(ctx context.Context, w *work) error {
 	if err := x.Journal.Step(stepStage, w.swap); err != nil {
 		return err
 	}
-	root, err := tree.Stage(w.target.Root, x.plan.ID)
+	root, err := tree.Stage(w.target.Root, w.target.staging)
 	if err != nil {
 		return err
 	}
+	if w.target.From == FromAside {
+		return x.take(w)
+	}
 	w.writer, err = tree.NewWriter(root, tree.WriteOptions{SkipOwners: x.SkipOwners, Devices: x.plan.req.Devices, Sync: true})
-	return err
+	if err != nil || w.target.From != FromNothing {
+		return err
+	}
+	for e, err := range w.target.view.expected() {
+		if err == nil {
+			err = w.writer.Create(ctx, e.Entry)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// take makes entries that were set aside the new content, on record first.
+func (x *execution) take(w *work) error {
+	k := take{From: tree.RawPath(w.target.former), Staging: w.swap.Staging}
+	if err := x.Journal.Step(stepTake, k); err != nil {
+		return err
+	}
+	x.takes = append(x.takes, k)
+	return k.forward()
 }
 
 // stagedOnly is a swap of nothing: enough to discard a staging and to give the root its time back.

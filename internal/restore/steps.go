@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/memsys/docker-memsys/internal/store"
 	"github.com/memsys/docker-memsys/internal/tree"
@@ -18,6 +19,8 @@ const (
 	stepRoot   = "restore.root"   // paths that are made, the outermost first
 	stepStage  = "restore.stage"  // a swap of nothing: root and staging folder
 	stepSwap   = "restore.swap"   // a swap without its moves, which stand in the staging folder
+	stepTake   = "restore.take"   // a take: entries set aside earlier become the new content
+	stepRecord = "restore.record" // id of the record that is kept for an undo
 	stepCommit = "restore.commit" // committed: the new state counts
 	stepRevert = "restore.revert" // the old state counts
 	stepDone   = "restore.done"   // nothing is left to do
@@ -31,9 +34,26 @@ type committed struct {
 // swapFile holds a swap with all its moves, which may be too many for the journal.
 const swapFile = tree.SwapFile
 
+// noted is a swap as it stands in its staging folder, with what is to be known of it should the former entries stay there.
+type noted struct {
+	*tree.Swap
+	Note note `json:"note"`
+}
+
+// note tells what a folder of entries set aside is about.
+type note struct {
+	ID     string         `json:"id"` // of the restore
+	Source string         `json:"source"`
+	Kind   string         `json:"kind"`
+	Backup string         `json:"backup"` // that was restored
+	Time   time.Time      `json:"time"`
+	Why    string         `json:"why,omitempty"`
+	Kept   []tree.RawPath `json:"kept,omitempty"` // stayed in place
+}
+
 // saveSwap writes the whole swap into its staging folder.
-func saveSwap(s *tree.Swap) error {
-	data, err := json.Marshal(s)
+func saveSwap(s *tree.Swap, n note) error {
+	data, err := json.Marshal(noted{s, n})
 	if err != nil {
 		return fmt.Errorf("record the moves: %w", err)
 	}
@@ -76,9 +96,13 @@ type undo struct {
 	volumes   []string
 	roots     [][]string
 	swaps     []*tree.Swap // at most one for each staging, the latest known
+	takes     []take
+	record    string // id of the record that says how the restore is undone
 	committed bool
 	done      bool
-	aside     map[string]bool
+	// interrupted tells that a run died, so that the state of things is not known but looked at.
+	interrupted bool
+	aside       map[string]bool
 }
 
 func (u *undo) swap(s *tree.Swap) {

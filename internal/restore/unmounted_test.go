@@ -26,7 +26,7 @@ func between(t *testing.T, root string) []journal.Step {
 		Root: tree.RawPath(root), Inode: e.Inode, Staging: tree.RawPath(staging),
 		Moves: []tree.Move{{Path: "a", Old: true}, {Path: "z", New: true}},
 	}
-	assert.NilError(t, saveSwap(swap))
+	assert.NilError(t, saveSwap(swap, note{}))
 	raw, err := json.Marshal(trimmed(swap))
 	assert.NilError(t, err)
 	return []journal.Step{{Name: stepStage, Data: raw}, {Name: stepSwap, Data: raw}}

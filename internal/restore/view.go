@@ -17,6 +17,8 @@ type view struct {
 	each   entries
 	// choice tells whether an entry was chosen by the user's patterns; nil chooses everything.
 	choice func(*tree.Entry) bool
+	// scope are the paths that an undo is about, with all below them; nil for none in particular.
+	scope map[string]bool
 	// blocked are folders that belong to somebody else now: nothing is restored into them.
 	blocked []string
 
@@ -52,12 +54,28 @@ func archiveEntries(ctx context.Context, r *archive.Reader) entries {
 	}
 }
 
-// newView looks through the archive's entries once.
+// newView looks through the entries; choice nil takes all.
 func newView(prefix string, each entries, choice func(*tree.Entry) bool, blocked []string) (*view, error) {
-	v := &view{
-		prefix: prefix, each: each, choice: choice, blocked: blocked,
-		archived: map[string]bool{}, parents: map[string]bool{}, heirs: map[string]string{}, firsts: map[string]tree.Expected{},
+	return (&view{prefix: prefix, each: each, choice: choice, blocked: blocked}).look()
+}
+
+// newScopedView is newView for an undo that is about some paths.
+func newScopedView(prefix string, each entries, paths []tree.RawPath, blocked []string) (*view, error) {
+	v := &view{prefix: prefix, each: each, blocked: blocked, scope: map[string]bool{}}
+	for _, path := range paths {
+		v.scope[string(path)] = true
 	}
+	v.choice = func(e *tree.Entry) bool { return v.inScope(e.Path) }
+	if _, err := v.look(); err != nil {
+		return nil, err
+	}
+	v.limit()
+	return v, nil
+}
+
+// look reads all entries once.
+func (v *view) look() (*view, error) {
+	v.archived, v.parents, v.heirs, v.firsts = map[string]bool{}, map[string]bool{}, map[string]string{}, map[string]tree.Expected{}
 	links := map[string][]string{}
 	last := ""
 	for x, err := range v.own() {
@@ -131,6 +149,27 @@ func (v *view) lead() {
 				break
 			}
 			v.parents[path] = true
+		}
+	}
+}
+
+// inScope tells whether an undo is about a path.
+func (v *view) inScope(path string) bool {
+	for ; !v.scope[path]; path = parentOf(path) {
+		if path == "." {
+			return false
+		}
+	}
+	return true
+}
+
+// limit narrows a view that chooses by scope: the folders above what it is about lead there, also where nothing of it is in the backup.
+func (v *view) limit() {
+	for path := range v.scope {
+		for path != "." {
+			if path = parentOf(path); !v.archived[path] {
+				v.parents[path] = true
+			}
 		}
 	}
 }
@@ -249,7 +288,7 @@ func (v *view) place(e *tree.Entry) (*tree.Entry, bool) {
 
 // covers tells whether a restore decides about a path of the live source: it was chosen, lies below what was chosen, or leads there.
 func (v *view) covers(path string) bool {
-	if v.choice == nil || v.parents[path] {
+	if v.choice == nil || v.parents[path] || v.inScope(path) {
 		return true
 	}
 	for ; path != "."; path = parentOf(path) {

@@ -28,7 +28,20 @@ func WriteFile(path string, data []byte, mode os.FileMode) (err error) {
 	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return SyncDir(filepath.Dir(path))
+}
+
+// Rename gives a file or folder another name, in the same or in another folder, and makes that durable. What has the name is replaced.
+func Rename(from, to string) error {
+	if err := os.Rename(from, to); err != nil {
+		return err
+	}
+	if filepath.Dir(from) != filepath.Dir(to) {
+		if err := SyncDir(filepath.Dir(from)); err != nil {
+			return err
+		}
+	}
+	return SyncDir(filepath.Dir(to))
 }
 
 // private is the mode that temporary files have: it is never set, since file systems without modes (a USB disk) refuse that.
@@ -46,8 +59,8 @@ func fill(f *os.File, data []byte, mode os.FileMode) error {
 	return f.Sync()
 }
 
-// syncDir makes the names in a folder durable. Windows has no such call and needs none.
-func syncDir(path string) error {
+// SyncDir makes the names in a folder durable. Windows has no such call and needs none.
+func SyncDir(path string) error {
 	if runtime.GOOS == "windows" {
 		return nil
 	}

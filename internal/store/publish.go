@@ -107,7 +107,7 @@ func (p *Pending) rename(now time.Time) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("name archive: %w", err)
 		}
-		return name, syncDir(p.dir.Path)
+		return name, SyncDir(p.dir.Path)
 	}
 	return "", fmt.Errorf("name archive: a thousand archives of %s exist", now.Format(layout))
 }
@@ -183,7 +183,7 @@ func (d *Dir) pointLatest(ctx context.Context) error {
 	var none *NotFoundError
 	if errors.As(err, &none) {
 		if nameErr == nil && !named.Former && named.State == Damaged {
-			return errors.Join(os.Remove(d.path(LatestFile)), syncDir(d.Path))
+			return errors.Join(os.Remove(d.path(LatestFile)), SyncDir(d.Path))
 		}
 		return nil
 	}

@@ -116,7 +116,7 @@ func (d *Dir) Ensure() error {
 	}
 	for _, dir := range missing {
 		// A parent that cannot be opened is somebody else's: there is nothing that we can do for its names.
-		if err := syncDir(filepath.Dir(dir)); err != nil && !errors.Is(err, fs.ErrPermission) {
+		if err := SyncDir(filepath.Dir(dir)); err != nil && !errors.Is(err, fs.ErrPermission) {
 			return fmt.Errorf("make backups directory: %w", err)
 		}
 	}

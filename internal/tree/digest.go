@@ -188,3 +188,18 @@ func eachPart(ctx context.Context, r io.ReaderAt, e Extent, buf []byte, f func([
 	}
 	return nil
 }
+
+// Matches tells whether the file of an entry has the content that is expected of it.
+func Matches(ctx context.Context, e *Entry, open Opener, want Expected) (bool, error) {
+	if e.Size != want.Entry.Size {
+		return false, nil
+	}
+	chunks := slices.SortedFunc(slices.Values(want.Chunks), func(a, b Chunk) int { return cmp.Compare(a.Offset, b.Offset) })
+	gaps, err := chunkGaps(chunks, want.Entry.Size)
+	if err != nil {
+		return false, pathError("compare", e.Path, err)
+	}
+	c := &comparer{}
+	c.run(ctx, contentJob{open: open, want: want.Entry, chunks: chunks, gaps: gaps}, make([]byte, 256<<10))
+	return len(c.found) == 0, c.failed
+}

@@ -179,7 +179,8 @@ func attributesOf(e *Entry) Attributes {
 	return a
 }
 
-func (a Attributes) entry(path string) *Entry {
+// Entry is a folder that has the attributes.
+func (a Attributes) Entry(path string) *Entry {
 	e := &Entry{Path: path, Kind: Dir, Mode: a.Mode, UID: a.UID, GID: a.GID, ModTime: time.Unix(a.Seconds, a.Nanos)}
 	for _, x := range a.Xattrs {
 		if e.Xattrs == nil {

@@ -252,7 +252,7 @@ func chmodAt(d *dirs, path string, mode uint32) error {
 func (r *swapRun) settle(pick func(FolderChange) Attributes) (problems []Problem, err error) {
 	for i := len(r.swap.Folders) - 1; i >= 0; i-- {
 		change := r.swap.Folders[i]
-		found, err := r.setFolder(pick(change).entry(string(change.Path)))
+		found, err := r.setFolder(pick(change).Entry(string(change.Path)))
 		if err != nil {
 			return problems, err
 		}

@@ -122,7 +122,7 @@ func restoreTime(s *Swap, parent *folder, before *Entry, suffix string) error {
 		if suffix == finishedSuffix {
 			a = s.Folders[0].New
 		}
-		at = a.entry(".").ModTime
+		at = a.Entry(".").ModTime
 	}
 	return parent.setModTime(at)
 }

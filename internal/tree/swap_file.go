@@ -1,10 +1,12 @@
 package tree
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 )
 
@@ -143,4 +145,57 @@ func copyRanges(ctx context.Context, out *file, in io.ReaderAt, e *Entry) error 
 		}
 	}
 	return nil
+}
+
+// Rewritten tells whether the single file of a swap has the content and the attributes of the staged one. Where nothing is staged any more
+// there is nothing to tell it from.
+func Rewritten(ctx context.Context, s *Swap) (bool, error) {
+	staged := filepath.Join(string(s.Staging), "new")
+	want, err := Lstat(staged)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	got, err := Lstat(string(s.Root))
+	if err != nil {
+		return false, err
+	}
+	if got.Size != want.Size || got.Mode != want.Mode || got.UID != want.UID || got.GID != want.GID || !got.ModTime.Equal(want.ModTime) {
+		return false, nil
+	}
+	return sameContent(ctx, string(s.Root), staged)
+}
+
+// sameContent compares two files byte by byte.
+func sameContent(ctx context.Context, a, b string) (bool, error) {
+	one, err := os.Open(a)
+	if err != nil {
+		return false, err
+	}
+	defer one.Close()
+	two, err := os.Open(b)
+	if err != nil {
+		return false, err
+	}
+	defer two.Close()
+	bufA, bufB := make([]byte, 256<<10), make([]byte, 256<<10)
+	for {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		n, errA := io.ReadFull(one, bufA)
+		m, errB := io.ReadFull(two, bufB)
+		if n != m || !bytes.Equal(bufA[:n], bufB[:m]) {
+			return false, nil
+		}
+		ended := func(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
+		if ended(errA) && ended(errB) {
+			return true, nil
+		}
+		if err := errors.Join(errA, errB); err != nil {
+			return false, err
+		}
+	}
 }

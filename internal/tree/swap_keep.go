@@ -1,0 +1,103 @@
+package tree
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"time"
+)
+
+// CompleteOld makes the whole former tree of what a finished swap has set aside in "old": the folders that had stayed in place are made
+// in it too, with their former attributes as far as this process may set them. Only the root's mode lets its owner in whatever it was; it
+// stands in the swap. It can be repeated.
+func CompleteOld(s *Swap) error {
+	if s.File {
+		return nil
+	}
+	staging := string(s.Staging)
+	if err := makeFolder(staging, "old"); err != nil {
+		return err
+	}
+	d := newDirs(filepath.Join(staging, "old"))
+	defer d.close()
+	for _, change := range s.Folders {
+		ref, err := d.ensure(string(change.Path))
+		if err != nil {
+			return pathError("create", string(change.Path), err)
+		}
+		ref.release()
+	}
+	for i := len(s.Folders) - 1; i >= 0; i-- {
+		if err := formerFolder(d, s.Folders[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func formerFolder(d *dirs, change FolderChange) error {
+	want := change.Old.Entry(string(change.Path))
+	if want.Path == "." {
+		want.Mode |= 0o700
+	}
+	ref, err := d.acquire(want.Path)
+	if err != nil {
+		return pathError("open", want.Path, err)
+	}
+	defer ref.release()
+	now, err := readEntry(ref.folder, want.Path)
+	if err != nil {
+		return pathError("read", want.Path, err)
+	}
+	_ = replaceAttributes(ref.folder, now, want) // what may not be set is told when it is put in place
+	return pathError("sync", want.Path, ref.sync())
+}
+
+// DiscardAside removes a staging folder in which entries were set aside. The time of the folder around it stays as it is.
+func DiscardAside(ctx context.Context, staging string) error {
+	dir, name := filepath.Dir(staging), filepath.Base(staging)
+	parent, err := openFolder(dir)
+	if err != nil {
+		return pathError("open", dir, err)
+	}
+	defer parent.Close()
+	before, err := parent.stat()
+	if err != nil {
+		return err
+	}
+	// Under the other name nobody takes what is left of it for entries that were set aside.
+	if err := parent.rename(name, parent, name+finishedSuffix); err != nil {
+		return pathError("rename", staging, err)
+	}
+	if err := RemoveAll(ctx, staging+finishedSuffix); err != nil {
+		return err
+	}
+	return errors.Join(parent.setModTime(before.ModTime), parent.sync())
+}
+
+// Stamp is the time now as the change times of the file system have it that holds root: its mode is set to what it is. It is zero where
+// that cannot be told.
+func Stamp(root string) time.Time {
+	ref, name, err := newSingle(root).at(".")
+	if err != nil {
+		return time.Time{}
+	}
+	defer ref.owner.close()
+	defer ref.release()
+	e, err := ref.lstat(name)
+	if err != nil || e.Mode&setIDs != 0 || e.Kind != Dir && e.Kind != File { // the system may drop such bits
+		return time.Time{}
+	}
+	if e.Kind == Dir {
+		err = ref.chmodFolder(name, e.Mode)
+	} else {
+		err = ref.node(name, File).chmod(e.Mode)
+	}
+	if err != nil {
+		return time.Time{}
+	}
+	if e, err = ref.lstat(name); err != nil {
+		return time.Time{}
+	}
+	return e.ChangeTime
+}
