@@ -88,7 +88,7 @@ type Plan struct {
 	Safety  Safety          `json:"safety"`
 	Space   []Space         `json:"space,omitempty"`
 	// Undoes is the restore that is undone, ChangedSince what was changed after it.
-	Undoes       *Record `json:"undoes,omitempty"`
+	Undoes       *Undone `json:"undoes,omitempty"`
 	ChangedSince []Since `json:"changedSince,omitempty"`
 	// Differences are those between the backup's project and the present one.
 	Differences []Difference `json:"differences,omitempty"`

@@ -55,7 +55,7 @@ func Prepare(ctx context.Context, r *archive.Reader, req Request) (*Plan, error)
 
 func newPlan(r *archive.Reader, req Request) *Plan {
 	p := &Plan{
-		ID: req.ID, Backup: req.Backup, Warnings: slices.Clone(req.Warnings), Undoes: req.Undo,
+		ID: req.ID, Backup: req.Backup, Warnings: slices.Clone(req.Warnings), Undoes: req.Undo.undone(),
 		reader: r, req: req, volumes: map[string]engine.Volume{},
 	}
 	m := formerManifest(req)

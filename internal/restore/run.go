@@ -72,6 +72,8 @@ type Result struct {
 	// Problems are attributes that could not be set as the archive has them.
 	Problems []Problem `json:"problems,omitempty"`
 	Warnings []string  `json:"warnings,omitempty"`
+	// Undoes is the restore that was undone.
+	Undoes *Undone `json:"undoes,omitempty"`
 	// Complete tells that all that was wanted is restored as the archive has it.
 	Complete bool `json:"complete"`
 }
@@ -135,7 +137,7 @@ func (r *Runner) Run(ctx context.Context, p *Plan) (*Result, error) {
 
 func (r *Runner) begin(p *Plan) *execution {
 	return &execution{Runner: r, plan: p, start: r.Clock(), result: &Result{
-		Backup: p.Backup, Targets: p.Targets, Skipped: p.Skipped, Stopped: p.Stop, Warnings: p.Warnings,
+		Backup: p.Backup, Targets: p.Targets, Skipped: p.Skipped, Stopped: p.Stop, Warnings: p.Warnings, Undoes: p.Undoes,
 	}}
 }
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/memsys/docker-memsys/compose"
 	"github.com/memsys/docker-memsys/internal/archive"
@@ -25,6 +26,20 @@ type Since struct {
 	Paths  []string `json:"paths,omitempty"`
 	// Unknown says why that cannot be told.
 	Unknown string `json:"unknown,omitempty"`
+}
+
+// Undone names the restore that is undone.
+type Undone struct {
+	ID     string    `json:"id"`
+	Time   time.Time `json:"time"`
+	Backup string    `json:"backup"` // that it had restored
+}
+
+func (r *Record) undone() *Undone {
+	if r == nil {
+		return nil
+	}
+	return &Undone{ID: r.ID, Time: r.Time, Backup: r.Backup.Name}
 }
 
 // asideName stands for a backup where what was set aside is put back.
@@ -150,14 +165,14 @@ func (p *Plan) newView(ctx context.Context, t *Target, choice func(*tree.Entry) 
 
 // compareSince tells what was changed after the restore that is undone, by kind, size and time of the entries that it has put in place.
 func (p *Plan) compareSince(ctx context.Context) error {
-	if p.Undoes == nil || len(p.Refusals) > 0 {
+	if p.req.Undo == nil || len(p.Refusals) > 0 {
 		return nil
 	}
-	r, f, err := openArchive(p.Undoes.Backup.Path)
+	r, f, err := openArchive(p.req.Undo.Backup.Path)
 	if err == nil {
 		defer f.Close()
 	}
-	if err == nil && r.Manifest().ID != p.Undoes.Backup.ID {
+	if err == nil && r.Manifest().ID != p.req.Undo.Backup.ID {
 		err = errors.New("another archive has its name now")
 	}
 	for _, t := range p.Targets {
@@ -172,7 +187,7 @@ func (p *Plan) compareSince(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			since.Unknown = unknownSince(p.Undoes.Backup, err)
+			since.Unknown = unknownSince(p.req.Undo.Backup, err)
 		}
 		if len(since.Paths) > 0 || since.Unknown != "" {
 			p.ChangedSince = append(p.ChangedSince, since)
