@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
+	"github.com/docker/cli/cli/connhelper"
 	"github.com/moby/moby/client"
 )
 
@@ -25,7 +27,7 @@ func New(api client.APIClient, endpoint string) *Client {
 
 // Endpoint is how to reach an engine without the CLI's configuration: what the guardian is given.
 type Endpoint struct {
-	Host          string `json:"host"` // unix://, npipe:// or tcp:// address
+	Host          string `json:"host"` // unix://, npipe://, tcp:// or ssh:// address
 	CA            []byte `json:"ca,omitempty"`
 	Cert          []byte `json:"cert,omitempty"`
 	Key           []byte `json:"key,omitempty"`
@@ -37,14 +39,9 @@ func Dial(e Endpoint) (*Client, error) {
 	if e.Host == "" {
 		return nil, errors.New("engine endpoint has no address")
 	}
-	opts := []client.Opt{client.WithHost(e.Host)}
-	conf, err := e.tls()
+	opts, err := e.options()
 	if err != nil {
 		return nil, fmt.Errorf("engine endpoint %s: %w", e.Host, err)
-	}
-	if conf != nil {
-		transport := &http.Transport{TLSClientConfig: conf}
-		opts = append([]client.Opt{client.WithHTTPClient(&http.Client{Transport: transport})}, opts...)
 	}
 	api, err := client.New(opts...)
 	if err != nil {
@@ -52,6 +49,26 @@ func Dial(e Endpoint) (*Client, error) {
 	}
 	return New(api, e.Host), nil
 }
+
+func (e Endpoint) options() ([]client.Opt, error) {
+	if e.SSH() {
+		tunnel, err := connhelper.GetConnectionHelper(e.Host)
+		if err != nil {
+			return nil, err
+		}
+		transport := &http.Transport{DialContext: tunnel.Dialer}
+		return []client.Opt{client.WithHTTPClient(&http.Client{Transport: transport}), client.WithHost(tunnel.Host), client.WithDialContext(tunnel.Dialer)}, nil
+	}
+	conf, err := e.tls()
+	if err != nil || conf == nil {
+		return []client.Opt{client.WithHost(e.Host)}, err
+	}
+	transport := &http.Transport{TLSClientConfig: conf}
+	return []client.Opt{client.WithHTTPClient(&http.Client{Transport: transport}), client.WithHost(e.Host)}, nil
+}
+
+// SSH tells whether the engine is reached by the program ssh, which needs some of its user's environment.
+func (e Endpoint) SSH() bool { return strings.HasPrefix(e.Host, "ssh://") }
 
 func (e Endpoint) tls() (*tls.Config, error) {
 	if len(e.CA) == 0 && len(e.Cert) == 0 && !e.SkipTLSVerify {

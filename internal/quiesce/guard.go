@@ -20,6 +20,7 @@ const GuardianArg = "__guardian"
 // Times of the conversation with the guardian.
 const (
 	guardStart = 10 * time.Second // until it says that it is ready
+	guardByWay = 20 * time.Second // longer, where ssh has to find its way first
 	guardEnd   = 2 * time.Second  // until it has gone after it was told that all is done
 )
 
@@ -42,8 +43,8 @@ type reply struct {
 }
 
 // Guardian is the Guard that starts this program's executable again, in a session of its own, with a pipe from this process: the end of
-// the pipe is how it learns of our death. It reaches engines by unix://, npipe:// and tcp:// addresses, the latter with TLS; for ssh://
-// there is none.
+// the pipe is how it learns of our death. It reaches engines by unix://, npipe:// and tcp:// addresses, the latter with TLS, and by ssh://
+// where that asks for nothing.
 type Guardian struct {
 	// Executable is the program to start; its Main hands over to GuardianMain at GuardianArg. Empty: the running one.
 	Executable string
@@ -59,7 +60,7 @@ func (g Guardian) Watch(ctx context.Context, items []Item, limit time.Duration) 
 		return nil, err
 	}
 	cmd := exec.Command(path, GuardianArg)
-	cmd.Env = []string{} // the order says all that it needs
+	cmd.Env = g.environment()
 	detach(cmd)
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -80,6 +81,23 @@ func (g Guardian) Watch(ctx context.Context, items []Item, limit time.Duration) 
 		return nil, err
 	}
 	return w, nil
+}
+
+// environment is what the guardian gets of ours: nothing, as the order says all that it needs, but what ssh needs where it is used.
+func (g Guardian) environment() []string {
+	env := []string{}
+	if !g.Endpoint.SSH() {
+		return env
+	}
+	for _, name := range []string{
+		"HOME", "LOGNAME", "PATH", "SSH_AUTH_SOCK", "USER", "XDG_RUNTIME_DIR", "KRB5CCNAME",
+		"SYSTEMROOT", "USERPROFILE", "PROGRAMDATA", "HOMEDRIVE", "HOMEPATH", "LOCALAPPDATA", // on Windows
+	} {
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
 }
 
 func (g Guardian) executable() (string, error) {
@@ -111,7 +129,11 @@ func (w *watching) instruct(ctx context.Context, out io.Reader, o order) error {
 		}
 		answer <- readReply(out)
 	}()
-	ctx, cancel := context.WithTimeoutCause(ctx, guardStart, errors.New("it does not answer"))
+	wait := guardStart
+	if o.Endpoint.SSH() {
+		wait += guardByWay
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, wait, errors.New("it does not answer"))
 	defer cancel()
 	select {
 	case err := <-answer:

@@ -71,7 +71,11 @@ func takeOrder(lines *bufio.Reader) (order, *engine.Client, error) {
 	if err != nil {
 		return o, nil, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), guardReach)
+	reach := guardReach
+	if o.Endpoint.SSH() {
+		reach += guardByWay
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), reach)
 	defer cancel()
 	for _, it := range o.Items {
 		if _, err := e.Container(ctx, it.ID); err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,6 +29,8 @@ const holderArg = "__holder"
 
 func TestMain(m *testing.M) {
 	switch {
+	case filepath.Base(os.Args[0]) == "ssh":
+		dialStdio()
 	case len(os.Args) > 1 && os.Args[1] == quiesce.GuardianArg:
 		os.Exit(quiesce.GuardianMain(os.Stdin, os.Stdout))
 	case len(os.Args) > 1 && os.Args[1] == holderArg:
@@ -317,4 +320,25 @@ func allRun(e *enginetest.Engine, ids []string) bool {
 		}
 	}
 	return true
+}
+
+// dialStdio is the program ssh of the tests: it runs "docker system dial-stdio", which it is told to run, itself.
+func dialStdio() {
+	command := strings.Join(os.Args[1:], " ")
+	_, rest, ok := strings.Cut(command, "unix://")
+	if !ok || !strings.Contains(command, "dial-stdio") {
+		fmt.Fprintln(os.Stderr, "not told what to dial: "+command)
+		os.Exit(1)
+	}
+	conn, err := net.Dial("unix", strings.TrimRight(strings.Fields(rest)[0], `'"`))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	go func() {
+		_, _ = io.Copy(conn, os.Stdin)
+		os.Exit(0)
+	}()
+	_, _ = io.Copy(os.Stdout, conn)
+	os.Exit(0)
 }
