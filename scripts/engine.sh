@@ -16,7 +16,9 @@ usage() {
 usage: scripts/engine.sh COMMAND
 
   install VERSION          install or build an engine (20.10: Debian's; 29: from Go modules, about 10 minutes once)
-  start VERSION DIR        start it in DIR (a short path; made if missing)
+  start VERSION DIR […]    start it in DIR (a short path; made if missing); further arguments are members of its configuration:
+                             tcp=PORT            it listens on 127.0.0.1:PORT of its network too
+                             userns-remap=USER   user ids of its containers are those of USER in /etc/subuid
   env DIR                  print shell lines that point docker at it:  eval "$(scripts/engine.sh env DIR)"
   exec DIR COMMAND…        run a command in its network, where its published ports answer on 127.0.0.1
   stop DIR                 stop it, remove its containers and everything it wrote in DIR
@@ -71,6 +73,7 @@ go_install() {
 
 start_engine() {
 	local version=$1 dir=$2 dockerd=/usr/sbin/dockerd path=$PATH:/usr/sbin:/sbin
+	shift 2
 	[ "$(id -u)" = 0 ] || die "starting an engine needs root"
 	[ ! -e "$dir/engine.pid" ] || die "an engine was already started in $dir: scripts/engine.sh stop $dir"
 	[ ${#dir} -le 60 ] || die "the path $dir is too long for a socket: use one of at most 60 characters"
@@ -81,7 +84,7 @@ start_engine() {
 	fi
 	mkdir -p "$dir"
 	dir=$(cd "$dir" && pwd -P)
-	write_config "$dir"
+	write_config "$dir" "$@"
 	step "start engine $version in $dir"
 	MEMSYS_ENGINE_OWNER=$dir PATH=$path setsid unshare --net -- \
 		sh -c "ip link set lo up && exec '$dockerd' --config-file '$dir/daemon.json'" \
@@ -92,12 +95,21 @@ start_engine() {
 }
 
 write_config() {
-	cat >"$1/daemon.json" <<JSON
+	local dir=$1 tcp='' more='' setting
+	shift
+	for setting in "$@"; do
+		case $setting in
+		tcp=*) tcp=", \"tcp://127.0.0.1:${setting#*=}\"" ;;
+		userns-remap=*) more="\"userns-remap\": \"${setting#*=}\"," ;;
+		*) die "unknown setting $setting: tcp=PORT or userns-remap=USER" ;;
+		esac
+	done
+	cat >"$dir/daemon.json" <<JSON
 {
-  "data-root": "$1/data",
-  "exec-root": "$1/exec",
-  "pidfile": "$1/docker.pid",
-  "hosts": ["unix://$1/docker.sock"],
+  "data-root": "$dir/data",
+  "exec-root": "$dir/exec",
+  "pidfile": "$dir/docker.pid",
+  "hosts": ["unix://$dir/docker.sock"$tcp], $more
   "log-opts": {"max-size": "5m"}
 }
 JSON
@@ -240,7 +252,11 @@ remove_files() {
 
 case ${1:-}:$# in
 install:2) install_engine "$2" ;;
-start:3) start_engine "$2" "$3" ;;
+start:*)
+	[ $# -ge 3 ] || usage
+	shift
+	start_engine "$@"
+	;;
 env:2) print_env "$2" ;;
 stop:2) stop_engine "$2" ;;
 exec:*)

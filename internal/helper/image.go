@@ -45,13 +45,12 @@ func image(ctx context.Context, e Engine, path, version string) (string, error) 
 		return "", err
 	}
 	labels := map[string]string{versionLabel: version, digestLabel: digest}
-	if err := e.ImportImage(ctx, ref, labels, packed(f)); err != nil {
-		return "", err
+	failed := e.ImportImage(ctx, ref, labels, packed(f))
+	if found, err = e.Image(ctx, ref); err != nil || found.Labels[digestLabel] != digest {
+		return ref, failed // one that another client removed meanwhile is missed when it is used
 	}
-	if found, err = e.Image(ctx, ref); err == nil {
-		removeImages(ctx, e, func(i engine.Image) bool { return i.ID != found.ID })
-	}
-	return ref, nil // one that another client removed meanwhile is missed when it is used
+	removeImages(ctx, e, func(i engine.Image) bool { return i.ID != found.ID })
+	return ref, nil // even if it failed: engines refuse the second of two that are made at once
 }
 
 // packed is a compressed tar stream with the executable alone.
