@@ -33,6 +33,13 @@ func (Local) Look(ctx context.Context, req LookRequest) (*Looked, error) {
 		}
 		reached[i] = Place{Name: p.Name, Path: s.Root, Missing: s.Missing}
 	}
+	if req.Scratch != "" {
+		free, err := tree.FreeSpace(req.Scratch)
+		if err != nil {
+			return nil, fmt.Errorf("free space for the archive: %w", err)
+		}
+		out.Room = &free
+	}
 	rules, err := req.Exclusions.rules(reached)
 	if err != nil || !req.Sizes {
 		return out, err

@@ -49,6 +49,8 @@ type Exclusions struct {
 type LookRequest struct {
 	Places     []Place    `json:"places"`
 	Exclusions Exclusions `json:"exclusions"`
+	// Scratch is the folder where the archive is written before it comes to the backups directory; empty where it is written there.
+	Scratch string `json:"scratch,omitempty"`
 	// Sizes asks for the size of the work, which every source is walked for.
 	Sizes bool `json:"sizes,omitempty"`
 }
@@ -57,7 +59,7 @@ type LookRequest struct {
 type Looked struct {
 	// Sources stand in the order of the places.
 	Sources []LookedSource `json:"sources"`
-	// Room is what is free where the archive is written before it comes to the backups directory; nil where it is written there.
+	// Room is what is free in the scratch folder; nil where there is none.
 	Room *int64 `json:"room,omitempty"`
 }
 

@@ -14,7 +14,8 @@ import (
 	"github.com/memsys/docker-memsys/internal/tree"
 )
 
-// Request is what a restore is asked to do, with the world as the command has found it.
+// Request is what a restore is asked to do, with the world as the command has found it. All but its functions is plain data that can
+// cross a line between processes.
 type Request struct {
 	Backup Backup
 	// Project is the identity of the present project.
@@ -23,12 +24,12 @@ type Request struct {
 	Sources []compose.Source
 	// Containers are all containers of the engine; Volumes knows its volumes, nil where no engine answers.
 	Containers []engine.Container
-	Volumes    Volumes
+	Volumes    Volumes `json:"-"`
 	// Local tells that the engine's paths are those of this machine.
 	Local bool
 	// Locate tells where on this machine a source lies, and fails where this process cannot reach it.
-	Locate func(ctx context.Context, s compose.Source) (string, error)
-	// Backups is the backups directory: whatever lies there stays, wherever it is.
+	Locate func(ctx context.Context, s compose.Source) (string, error) `json:"-"`
+	// Backups is the backups directory: whatever lies there stays, wherever it is. Empty where it is on another machine than the sources.
 	Backups string
 	// Exclude are the patterns that are in force now: what they cover is in no safety backup, so it stays in place.
 	Exclude []string
@@ -52,7 +53,7 @@ type Request struct {
 	// SafetySize is how large the safety backup is expected to become.
 	SafetySize int64
 	// Free is what is free on the file system of a path.
-	Free func(path string) (int64, error)
+	Free func(path string) (int64, error) `json:"-"`
 	// ID names the staging folders: unique, of letters and digits.
 	ID       string
 	Warnings []string
@@ -94,6 +95,8 @@ type Plan struct {
 	Differences []Difference `json:"differences,omitempty"`
 	Refusals    []Refusal    `json:"refusals,omitempty"`
 	Warnings    []string     `json:"warnings,omitempty"`
+	// Through says where the files are read and written: direct, or helper.
+	Through string `json:"through,omitempty"`
 
 	manifest *archive.Manifest
 	reader   *archive.Reader

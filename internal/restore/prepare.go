@@ -222,6 +222,9 @@ func (p *Plan) keepPresent() {
 		p.Safety = Safety{Mode: SafetyNone, Why: "there is nothing yet"}
 	default:
 		p.Safety = Safety{Mode: SafetyBackup}
+		if p.req.Backups == "" {
+			break // whoever asks knows that it can be written
+		}
 		if err := canWrite(existing(p.req.Backups)); err != nil {
 			p.setAside(fmt.Sprintf("no safety backup can be written to %s: %v", p.req.Backups, err))
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/memsys/docker-memsys/internal/engine"
@@ -21,6 +22,9 @@ type Recovery struct {
 	Roots []string `json:"roots,omitempty"`
 	// Aside are the folders that keep what was replaced.
 	Aside []string `json:"aside,omitempty"`
+	// Volumes are those that the restore had made, Made are the folders and files.
+	Volumes []string `json:"volumes,omitempty"`
+	Made    []string `json:"made,omitempty"`
 
 	undo *undo
 }
@@ -50,7 +54,7 @@ func PlanRecovery(steps []journal.Step) (*Recovery, error) {
 	if !found || u.done {
 		return nil, nil
 	}
-	r := &Recovery{Committed: u.committed, undo: u}
+	r := &Recovery{Committed: u.committed, Volumes: u.volumes, Made: slices.Concat(u.roots...), undo: u}
 	for _, s := range u.swaps {
 		r.Roots = append(r.Roots, string(s.Root))
 		if u.committed && u.aside[string(s.Staging)] {

@@ -31,7 +31,7 @@ func (p *Plan) room() error {
 			p.refuse(NoSpace, s.Path, "no space at %s: the restore needs about %s, %s is free", s.Path, progress.Size(s.Need), progress.Size(s.Free))
 		}
 	}
-	if p.Safety.Mode != SafetyBackup || len(p.Refusals) > 0 {
+	if p.Safety.Mode != SafetyBackup || len(p.Refusals) > 0 || p.req.Backups == "" {
 		return nil
 	}
 	if err := p.need(p.req.Backups, p.req.SafetySize); err != nil {

@@ -26,6 +26,12 @@ const (
 	stepDone   = "restore.done"   // nothing is left to do
 )
 
+// RecordVolume puts on record that a volume is made for a restore, before it is.
+func RecordVolume(j Journal, name string) error { return j.Step(stepVolume, name) }
+
+// IsDone tells whether a step of the journal says that nothing of a restore is left to do.
+func IsDone(step string) bool { return step == stepDone }
+
 // committed says at the commit which stagings keep the former entries.
 type committed struct {
 	Aside []string `json:"aside,omitempty"`
