@@ -71,6 +71,7 @@ type Config struct {
 	Exclude   []string      // patterns
 	Quiesce   string        // auto, pause, stop or none
 	HoldLimit time.Duration // quiesce-limit: how long services may be held still
+	Helper    string        // auto, always or never: whether files are reached through a helper container
 	Health    Health
 	Chroma    string // URL, empty where the project has none
 	TimeZone  string // "local" or "utc": of archive names

@@ -87,6 +87,7 @@ func settings() []setting {
 		},
 		choiceSetting("quiesce", "how services that write are held still", func(c *Config) *string { return &c.Quiesce }, "auto", "pause", "stop", "none"),
 		durationSetting("quiesce-limit", 30*time.Second, "how long services may be held still", func(c *Config) *time.Duration { return &c.HoldLimit }),
+		choiceSetting("helper", "whether the files are reached through a container on the engine's host", func(c *Config) *string { return &c.Helper }, "auto", "always", "never"),
 		choiceSetting("time-zone", "of the time in the names of archives", func(c *Config) *string { return &c.TimeZone }, "local", "utc"),
 	}
 	for i := range all {

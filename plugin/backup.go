@@ -120,6 +120,7 @@ func (a *app) backup(ctx context.Context, services []string, opts backupOptions)
 	}
 	wish := backupWish{services: services, reason: opts.reason, note: opts.note, acceptShrink: opts.acceptShrink}
 	if opts.dryRun {
+		defer s.leave(ctx)
 		a.noticeInterrupted(s.project)
 		plan, err := s.planBackup(ctx, wish)
 		if err != nil {
@@ -172,6 +173,10 @@ func (s *session) checkServices(names []string) error {
 
 // checkBackup refuses a backup of nothing before the backups directory is made.
 func (s *session) checkBackup(ctx context.Context, services []string) error {
+	w, err := s.choose(ctx, reads)
+	if err != nil || w.helper {
+		return err // it is seen once the helper runs
+	}
 	return backup.Check(ctx, s.Store, backup.Request{Sources: s.Sources, Locate: s.locate, Only: services, Exclude: s.Config.Exclude})
 }
 
@@ -191,15 +196,24 @@ func (s *session) planBackup(ctx context.Context, w backupWish) (*backup.Plan, e
 	if err != nil {
 		return nil, err
 	}
+	side, err := s.side(ctx, reads)
+	if err != nil {
+		return nil, err
+	}
 	req := backup.Request{
+		Side:    side,
 		Project: s.archiveProject(), Services: s.services(ctx), Sources: s.Sources, Containers: s.Containers,
-		Locate: s.locate, Files: s.Files(), Only: w.services, Exclude: s.Config.Exclude, IncludeLogs: s.Config.IncludeLogs,
+		Locate: s.place, Files: s.Files(), Only: w.services, Exclude: s.Config.Exclude, IncludeLogs: s.Config.IncludeLogs,
 		AcceptShrink: w.acceptShrink, Quiesce: mode, HoldLimit: s.Config.HoldLimit, Reason: w.reason, Note: w.note, Tool: buildVersion().Version, Warnings: append(slices.Clone(s.Warnings), w.warnings...), Problems: w.problems,
 	}
 	if s.reachable() {
 		req.Volume = s.Engine.Volume
 	}
-	return backup.Prepare(ctx, s.Store, req)
+	p, err := backup.Prepare(ctx, s.Store, req)
+	if err == nil {
+		p.Through, p.Why = s.way.word(), s.way.why
+	}
+	return p, err
 }
 
 // makeBackup makes a backup within the operation that has begun. What the plan warns of is said, not only stored.

@@ -72,6 +72,8 @@ func plural(n int64, one, many string) string {
 // backupPlan is the plan of a backup in JSON output.
 type backupPlan struct {
 	Directory string             `json:"directory"`
+	Through   string             `json:"through"`
+	Why       string             `json:"why,omitempty"`
 	Sources   []backupPlanSource `json:"sources"`
 	Left      []backupPlanLeft   `json:"left"`
 	Quiesce   string             `json:"quiesce"`
@@ -103,7 +105,7 @@ type backupPlanLeft struct {
 func (a *app) printBackupPlan(p *backup.Plan, around hooks.Plan, said []string, format string) error {
 	out := backupPlan{
 		Directory: p.Dir.Path, Quiesce: string(p.Quiesce.Action()), Entries: p.Entries, Bytes: p.Bytes, Expected: p.Expected,
-		Free: p.Free, Warnings: p.Warnings, Hooks: plannedHooks(around),
+		Free: p.Free, Warnings: p.Warnings, Hooks: plannedHooks(around), Through: p.Through, Why: p.Why,
 	}
 	for _, s := range p.Sources {
 		out.Sources = append(out.Sources, backupPlanSource{s.Name, string(s.Kind), s.Root, s.Entries, s.Bytes, s.Missing})
@@ -123,6 +125,7 @@ func (a *app) printBackupPlan(p *backup.Plan, around hooks.Plan, said []string, 
 
 func (a *app) printBackupSteps(p backupPlan, around hooks.Plan) error {
 	var b strings.Builder
+	b.WriteString(throughText(p.Through, p.Why))
 	b.WriteString(hookLines(around.Before))
 	if len(p.Hold) > 0 {
 		fmt.Fprintf(&b, "%s %s\n", p.Quiesce, strings.Join(p.Hold, ", "))

@@ -134,8 +134,8 @@ func (s *session) printRecovery(pending *journal.Interrupted) error {
 	return writeClean(s.app.out, strings.Join(append(lines, owed...), "\n")+"\n")
 }
 
-// sweepLock removes the claim on the engine of a run that was killed before it began anything: taking the lock does. A
-// lock that is held is somebody's at work.
+// sweepLock removes what a run that was killed before it began anything left on the engine: its claim, for taking the lock does that,
+// and its helper. A lock that is held is somebody's at work.
 func (s *session) sweepLock(ctx context.Context, opts recoverOptions) error {
 	if opts.plan || !s.reachable() {
 		return nil
@@ -154,6 +154,7 @@ func (s *session) sweepLock(ctx context.Context, opts recoverOptions) error {
 	if err != nil {
 		return err
 	}
+	s.sweep(locked)
 	return s.lock.Release(locked)
 }
 
@@ -223,7 +224,7 @@ func (s *session) resolveRestore(ctx context.Context, p *journal.Interrupted) er
 	if err != nil || rec == nil {
 		return err
 	}
-	if err := s.restorer().Recover(ctx, rec); err != nil {
+	if err := s.recoverData(ctx, rec, p.Steps); err != nil {
 		return err
 	}
 	s.recovered(rec.String())
@@ -231,6 +232,19 @@ func (s *session) resolveRestore(ctx context.Context, p *journal.Interrupted) er
 		s.recovered("the entries that were replaced are in " + folder)
 	}
 	return nil
+}
+
+// recoverData ends an interrupted restore where the files are.
+func (s *session) recoverData(ctx context.Context, rec *restore.Recovery, steps []journal.Step) error {
+	w, err := s.choose(ctx, writes)
+	if err != nil {
+		return err
+	}
+	s.way = nil // what comes after the recovery decides for itself
+	if w.helper {
+		return s.recoverFar(ctx, rec, steps)
+	}
+	return s.restorer().Recover(ctx, rec)
 }
 
 func (s *session) resumeServices(ctx context.Context, p *journal.Interrupted) error {

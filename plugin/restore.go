@@ -104,9 +104,10 @@ func (a *app) restore(ctx context.Context, args []string, opts restoreOptions) e
 		return err
 	}
 	if opts.dryRun {
+		defer s.leave(ctx)
 		a.noticeInterrupted(s.project)
-		return s.planned(ctx, b, opts, func(p *restore.Plan) error {
-			return a.printRestorePlan(p, s.restoreHooks(p, opts), s.Warnings, opts.format)
+		return s.planned(ctx, b, opts, func(p *planned) error {
+			return a.printRestorePlan(p.Plan, s.restoreHooks(p.Plan, opts), s.Warnings, opts.format)
 		})
 	}
 	if ctx, err = s.begin(ctx, "restore", opts.lockOptions, map[string]any{"backup": b.Path}); err != nil {
@@ -115,7 +116,7 @@ func (a *app) restore(ctx context.Context, args []string, opts restoreOptions) e
 	var res restoreResult
 	// A run that was waited for may have made a newer backup, or moved one.
 	if b, err = a.backupToRestore(ctx, s.Store, args, true); err == nil {
-		err = s.planned(ctx, b, opts, func(p *restore.Plan) error {
+		err = s.planned(ctx, b, opts, func(p *planned) error {
 			if res, err = s.runRestore(ctx, p, opts); err == nil && res.Result == nil {
 				return errors.New("restore has no result")
 			}

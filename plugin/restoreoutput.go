@@ -55,6 +55,7 @@ func writeClean(w io.Writer, text string) error {
 // restorePlanText is the plan for a person. Warnings that were said already are not said again.
 func restorePlanText(p *restore.Plan, around hooks.Plan, said []string) string {
 	var b strings.Builder
+	b.WriteString(throughText(p.Through, p.Why))
 	fmt.Fprintf(&b, "verify %s of %s (%s)\n", p.Backup.Name, p.Backup.Created.Local().Format(time.DateTime), p.Backup.Reason)
 	b.WriteString(hookLines(around.Before))
 	if len(p.Stop) > 0 {

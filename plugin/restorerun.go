@@ -3,11 +3,11 @@ package plugin
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"strings"
 
 	"github.com/memsys/docker-memsys/hooks"
 	"github.com/memsys/docker-memsys/internal/archive"
-	"github.com/memsys/docker-memsys/internal/engine"
 	"github.com/memsys/docker-memsys/internal/quiesce"
 	"github.com/memsys/docker-memsys/internal/restore"
 	"github.com/memsys/docker-memsys/internal/store"
@@ -15,13 +15,9 @@ import (
 )
 
 // planned opens the archive, plans the restore and hands the plan on while the archive is open.
-func (s *session) planned(ctx context.Context, b store.Backup, opts restoreOptions, do func(*restore.Plan) error) error {
+func (s *session) planned(ctx context.Context, b store.Backup, opts restoreOptions, do func(*planned) error) error {
 	return withArchive(b, func(r *archive.Reader) error {
-		req, err := s.restoreRequest(ctx, b, opts)
-		if err != nil {
-			return err
-		}
-		p, err := restore.Prepare(ctx, r, req)
+		p, err := s.prepare(ctx, b, r, opts)
 		if err != nil {
 			return err
 		}
@@ -43,12 +39,16 @@ func (s *session) restoreRequest(ctx context.Context, b store.Backup, opts resto
 	}
 	if s.reachable() {
 		req.Volumes = s.Engine.Client
-		if req.Containers, err = s.Engine.Containers(ctx, engine.Filter{}); err != nil {
+		if req.Containers, err = s.containers(ctx); err != nil {
 			return req, err
 		}
 		s.Containers = req.Containers
 	}
 	if !req.Safety {
+		return req, nil
+	}
+	if err := restore.Writable(s.Store.Path); err != nil {
+		req.NoSafety = fmt.Sprintf("no safety backup can be written to %s: %v", s.Store.Path, err)
 		return req, nil
 	}
 	plan, err := s.planBackup(ctx, backupWish{reason: store.BeforeRestore})
@@ -64,27 +64,30 @@ func (s *session) restoreRequest(ctx context.Context, b store.Backup, opts resto
 }
 
 // runRestore shows the plan, asks, and carries it out.
-func (s *session) runRestore(ctx context.Context, p *restore.Plan, opts restoreOptions) (res restoreResult, err error) {
+func (s *session) runRestore(ctx context.Context, p *planned, opts restoreOptions) (res restoreResult, err error) {
 	a := s.app
 	if len(p.Refusals) > 0 {
 		return res, &restore.RefusedError{Refusals: p.Refusals}
 	}
-	around := s.restoreHooks(p, opts)
-	if err := a.showRestorePlan(p, around, s.Warnings); err != nil {
+	around := s.restoreHooks(p.Plan, opts)
+	if err := a.showRestorePlan(p.Plan, around, s.Warnings); err != nil {
 		return res, err
 	}
 	if err := a.confirm(ctx, "Restore "+p.Backup.Name+"?", opts.yes); err != nil {
 		return res, err
 	}
-	r := s.restorer()
-	r.Safety = func(ctx context.Context) (restore.Saved, error) { return s.saveBefore(ctx, p.Backup.Name) }
 	res.Hooks, err = s.withHooks(ctx, around, func([]hooks.Outcome) (err error) {
-		if res.Result, err = r.Run(ctx, p); err == nil {
+		if res.Result, err = p.run(ctx); err == nil {
 			s.auditRestored(res.Result)
 		}
 		return err
 	})
 	return res, err
+}
+
+// saver makes the safety backup of a restore.
+func (s *session) saver(b store.Backup) func(ctx context.Context) (restore.Saved, error) {
+	return func(ctx context.Context) (restore.Saved, error) { return s.saveBefore(ctx, b.Name) }
 }
 
 // restorer carries out restores, and recovers interrupted ones.
@@ -93,9 +96,7 @@ func (s *session) restorer() *restore.Runner {
 	r := &restore.Runner{Clock: a.world.Now, Journal: s.journal, Progress: a.sink(), SkipOwners: a.world.UID != 0}
 	if s.reachable() {
 		r.Volumes = s.Engine.Client
-		r.Containers = func(ctx context.Context) ([]engine.Container, error) {
-			return s.Engine.Containers(ctx, engine.Filter{})
-		}
+		r.Containers = s.containers
 		r.Quiescer = &quiesce.Quiescer{Engine: s.Engine.Client, Journal: s.journal, Guard: quiesce.Unguarded{}, Now: a.world.Now, Sink: a.sink()}
 	}
 	return r

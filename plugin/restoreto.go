@@ -3,8 +3,6 @@ package plugin
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
-	"os"
 	"strings"
 
 	"github.com/memsys/docker-memsys/hooks"
@@ -16,19 +14,11 @@ import (
 
 // withArchive opens an archive for as long as do takes.
 func withArchive(b store.Backup, do func(*archive.Reader) error) error {
-	f, err := os.Open(b.Path)
+	f, r, err := openArchive(restore.Backup{Name: b.Name, Path: b.Path})
 	if err != nil {
-		return fmt.Errorf("open backup: %w", err)
+		return err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return fmt.Errorf("open backup: %w", err)
-	}
-	r, err := archive.Open(f, info.Size())
-	if err != nil {
-		return &outcome{code: exitDamaged, message: fmt.Sprintf("%s cannot be read: %v; nothing was changed", b.Name, err), hint: "docker memsys verify " + b.Path, err: err}
-	}
 	return do(r)
 }
 

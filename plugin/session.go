@@ -12,6 +12,7 @@ import (
 	"github.com/memsys/docker-memsys/compose"
 	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/engine"
+	"github.com/memsys/docker-memsys/internal/helper"
 	"github.com/memsys/docker-memsys/internal/journal"
 	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/quiesce"
@@ -34,6 +35,14 @@ type session struct {
 	// Elsewhere is where an engine that does not answer is said to be, if not on this machine.
 	Elsewhere string
 	Warnings  []string
+
+	// way is how the sources' files are reached, far the helper that it takes; nil until it is known.
+	way *way
+	far *far
+	// restoring is the archive that is restored, single the sources that are a single file in it; devices are made.
+	restoring string
+	single    map[string]bool
+	devices   bool
 
 	state   *journal.State
 	lock    *journal.Lock
@@ -78,7 +87,7 @@ func (s *session) lookAtEngine(ctx context.Context) error {
 	soon, cancel := context.WithTimeout(ctx, askingTime)
 	defer cancel()
 	if s.Info, err = c.Info(soon); err == nil {
-		s.Containers, err = c.Containers(ctx, engine.Filter{})
+		s.Containers, err = s.others(c.Containers(ctx, engine.Filter{}))
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -127,7 +136,12 @@ func (s *session) lookAgain(ctx context.Context) (err error) {
 
 // containers are all of the engine, as they are now.
 func (s *session) containers(ctx context.Context) ([]engine.Container, error) {
-	return s.Engine.Containers(ctx, engine.Filter{})
+	return s.others(s.Engine.Containers(ctx, engine.Filter{}))
+}
+
+// others leaves out the helpers of this project: they use the sources for us.
+func (s *session) others(all []engine.Container, err error) ([]engine.Container, error) {
+	return slices.DeleteFunc(all, func(c engine.Container) bool { return c.Labels[helper.Label] == s.key() }), err
 }
 
 // reachable tells whether an engine answers.
@@ -223,6 +237,7 @@ func (s *session) begin(ctx context.Context, op string, o lockOptions, details a
 	if s.journal, err = s.state.Journal(a.world.Now); err != nil {
 		return nil, errors.Join(err, s.lock.Release(ctx))
 	}
+	s.sweep(ctx)
 	err = s.recover(ctx)
 	if err == nil {
 		err = s.lookAgain(ctx)
@@ -267,6 +282,7 @@ func (s *session) end(ctx context.Context, result error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	s.writeAudit(ctx, result)
+	s.leave(ctx)
 	err := s.closeRecord(result)
 	return errors.Join(err, s.journal.Close(), s.lock.Release(ctx))
 }

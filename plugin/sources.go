@@ -57,6 +57,7 @@ func (a *app) sources(ctx context.Context, opts sourcesOptions) error {
 	if err != nil {
 		return err
 	}
+	defer project.leave(ctx)
 	a.noticeInterrupted(project.project)
 	rows, err := a.sourceRows(ctx, project, opts)
 	if err != nil {
@@ -89,10 +90,13 @@ func (a *app) sources(ctx context.Context, opts sourcesOptions) error {
 
 // sourceRows finds the sources and measures those that this process reaches.
 func (a *app) sourceRows(ctx context.Context, s *session, opts sourcesOptions) ([]*sourceRow, error) {
-	rows := []*sourceRow{}
+	rows, reached := []*sourceRow{}, []*sourceRow{}
+	if _, err := s.reach(ctx, reads); err != nil {
+		return nil, err
+	}
 	for _, src := range s.Sources {
 		row := &sourceRow{source: src, path: src.Path, size: -1}
-		place, err := s.locate(ctx, src)
+		place, err := s.place(ctx, src)
 		switch {
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
@@ -100,22 +104,46 @@ func (a *app) sourceRows(ctx context.Context, s *session, opts sourcesOptions) (
 			row.unreachable = err.Error()
 		default:
 			row.path = place
-			row.look(ctx, place, !opts.noSize && !opts.quiet)
+			reached = append(reached, row)
 		}
 		rows = append(rows, row)
 	}
-	return rows, nil
+	return rows, s.measure(ctx, reached, !opts.noSize && !opts.quiet)
 }
 
-// look tells whether there is anything at place, and how much if sized.
-func (r *sourceRow) look(ctx context.Context, place string, sized bool) {
-	if _, err := backup.Reach(place); err != nil {
-		r.unreachable = err.Error()
-		return
+// measure tells whether there is anything at the places of rows, and how much if sized.
+func (s *session) measure(ctx context.Context, rows []*sourceRow, isSized bool) error {
+	c := sizesCall{Sized: isSized}
+	for _, row := range rows {
+		c.Paths = append(c.Paths, row.path)
 	}
-	if sized {
-		r.size = measure(ctx, place)
+	f, err := s.reach(ctx, reads)
+	if err != nil {
+		return err
 	}
+	var found []sized
+	if f != nil {
+		err = f.Call(ctx, callSizes, c, &found)
+	} else {
+		for _, path := range c.Paths {
+			found = append(found, sizeOf(ctx, path, isSized))
+		}
+	}
+	for i, one := range found {
+		rows[i].size, rows[i].unreachable = one.Size, one.Unreachable
+	}
+	return err
+}
+
+// sizeOf tells what lies at a path.
+func sizeOf(ctx context.Context, path string, isSized bool) sized {
+	if _, err := backup.Reach(path); err != nil {
+		return sized{Size: -1, Unreachable: err.Error()}
+	}
+	if !isSized {
+		return sized{Size: -1}
+	}
+	return sized{Size: measure(ctx, path)}
 }
 
 // measure is the number of bytes of the files below path, each counted once; -1 where it cannot be read.

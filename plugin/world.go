@@ -1,11 +1,15 @@
 package plugin
 
 import (
+	"context"
 	"io"
 	"os"
 	"time"
 
 	"github.com/moby/term"
+
+	"github.com/memsys/docker-memsys/internal/engine"
+	"github.com/memsys/docker-memsys/internal/helper"
 )
 
 // world is everything that commands need of the outside, so that a test can put another in its place.
@@ -23,6 +27,8 @@ type world struct {
 	Width func() int
 	// Engine connects to the engine that Docker's configuration names; nil where there is none.
 	Engine func() (connection, error)
+	// Helper starts a helper; nil starts a container.
+	Helper func(ctx context.Context, e *engine.Client, spec helper.Spec, h map[string]helper.Handler) (process, error)
 	// Globals are Docker's own flags that stood before memsys, as they were given.
 	Globals []string
 }

@@ -62,6 +62,8 @@ type Plan struct {
 	Expected int64
 	Free     int64
 	Warnings []string
+	// Through says where the files are read: direct, or helper; Why says why.
+	Through, Why string
 
 	req       Request
 	side      Side

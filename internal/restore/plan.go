@@ -95,8 +95,9 @@ type Plan struct {
 	Differences []Difference `json:"differences,omitempty"`
 	Refusals    []Refusal    `json:"refusals,omitempty"`
 	Warnings    []string     `json:"warnings,omitempty"`
-	// Through says where the files are read and written: direct, or helper.
+	// Through says where the files are read and written: direct, or helper; Why says why.
 	Through string `json:"through,omitempty"`
+	Why     string `json:"why,omitempty"`
 
 	manifest *archive.Manifest
 	reader   *archive.Reader

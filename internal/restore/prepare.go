@@ -225,7 +225,7 @@ func (p *Plan) keepPresent() {
 		if p.req.Backups == "" {
 			break // whoever asks knows that it can be written
 		}
-		if err := canWrite(existing(p.req.Backups)); err != nil {
+		if err := Writable(p.req.Backups); err != nil {
 			p.setAside(fmt.Sprintf("no safety backup can be written to %s: %v", p.req.Backups, err))
 		}
 	}

@@ -46,6 +46,9 @@ func (p *Plan) room() error {
 	return nil
 }
 
+// Writable tells whether this process may write at a path, or make it.
+func Writable(path string) error { return canWrite(existing(path)) }
+
 // existing is a path, or the nearest folder above it that exists.
 func existing(path string) string {
 	for {

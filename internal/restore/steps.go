@@ -29,6 +29,9 @@ const (
 // RecordVolume puts on record that a volume is made for a restore, before it is.
 func RecordVolume(j Journal, name string) error { return j.Step(stepVolume, name) }
 
+// RecordDone puts on record that nothing of a restore is left to do, where a caller had to do the last of it.
+func RecordDone(j Journal) error { return j.Step(stepDone, nil) }
+
 // IsDone tells whether a step of the journal says that nothing of a restore is left to do.
 func IsDone(step string) bool { return step == stepDone }
 

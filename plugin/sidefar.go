@@ -1,0 +1,276 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/memsys/docker-memsys/internal/archive"
+	"github.com/memsys/docker-memsys/internal/backup"
+	"github.com/memsys/docker-memsys/internal/engine"
+	"github.com/memsys/docker-memsys/internal/helper"
+	"github.com/memsys/docker-memsys/internal/journal"
+	"github.com/memsys/docker-memsys/internal/progress"
+	"github.com/memsys/docker-memsys/internal/restore"
+	"github.com/memsys/docker-memsys/internal/tree"
+)
+
+// process is a helper at work, as helper.Process is.
+type process interface {
+	Call(ctx context.Context, method string, params, result any) error
+	Fetch(ctx context.Context, path string, w io.Writer, onBytes func(int64)) error
+	Send(ctx context.Context, path string, r io.Reader, size int64, onBytes func(int64)) error
+	Close(ctx context.Context) error
+}
+
+// far is the helper of a session.
+type far struct {
+	process
+	session *session
+	access  access
+	// scratch is the folder for archives in the helper where it does not see the backups directory; empty where it does.
+	scratch string
+	// backups is the backups directory as the helper sees it, empty where it does not.
+	backups string
+
+	mu   sync.Mutex
+	sink progress.Sink
+	// safety makes the safety backup of the restore that runs.
+	safety func(ctx context.Context) (restore.Saved, error)
+	// made are volumes made for the restore that runs: to it they do not exist yet. A helper that has one mounted cannot have it
+	// removed, so that is done when it is gone, and only then nothing is left to do.
+	made map[string]engine.Volume
+	// sent is the archive in the scratch volume that is restored.
+	sent string
+	// remove are volumes to be removed when the helper is gone.
+	remove []string
+}
+
+// startHelper starts a helper that sees the sources and, where it can, the backups directory.
+func (s *session) startHelper(ctx context.Context, a access, extra ...helper.Mount) (*far, error) {
+	f := &far{session: s, access: a, sink: s.app.sink(), made: map[string]engine.Volume{}}
+	mounts := tidy(append(s.mounts(ctx, s.single), extra...), a == reads)
+	if !s.ours() {
+		f.scratch = helper.Scratch
+	} else if info, err := os.Stat(s.Store.Path); err == nil && info.IsDir() {
+		f.backups = tree.Resolve(s.Store.Path)
+		mounts = tidy(append(mounts, helper.Mount{Path: f.backups, Target: f.backups}), false)
+	}
+	if s.restoring != "" && f.scratch == "" {
+		dir := filepath.Dir(tree.Resolve(s.restoring))
+		if dir != f.backups {
+			mounts = tidy(append(mounts, helper.Mount{Path: dir, Target: dir, ReadOnly: true}), false)
+		}
+	}
+	start := s.app.world.Helper
+	if start == nil {
+		start = startContainer
+	}
+	for {
+		var err error
+		f.process, err = start(ctx, s.Engine.Client, s.helperSpec(f, mounts), f.handlers())
+		at := absentBind(err)
+		if at == "" || path.Dir(at) == at {
+			return f, err
+		}
+		mounts = tidy(instead(mounts, at, a), false)
+	}
+}
+
+// startContainer starts a real helper.
+func startContainer(ctx context.Context, e *engine.Client, spec helper.Spec, h map[string]helper.Handler) (process, error) {
+	p, err := helper.Start(ctx, e, spec, h)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (s *session) helperSpec(f *far, mounts []helper.Mount) helper.Spec {
+	return helper.Spec{
+		Key: s.key(), Project: s.Name, Version: buildVersion().Version, Mounts: mounts, Scratch: f.scratch != "",
+		Writes: f.access == writes, Devices: f.access == writes && s.devices, Codecs: codecs(),
+		Executable: helper.Finder{Named: s.app.env(helper.BinaryVariable)}.Find,
+	}
+}
+
+// key names the project in labels.
+func (s *session) key() string { return journal.Key(s.identity()) }
+
+// close ends the helper, and removes the volumes that could not be removed while it had them mounted.
+func (f *far) close(ctx context.Context) error {
+	if err := f.Close(ctx); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	names := f.remove
+	f.remove = nil
+	f.mu.Unlock()
+	var errs []error
+	for _, name := range names {
+		if err := f.session.Engine.RemoveVolume(ctx, name); err != nil && !errors.Is(err, engine.ErrNotFound) {
+			errs = append(errs, fmt.Errorf("remove volume %s, which the restore has made: %w", name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// handlers answer what the helper asks.
+func (f *far) handlers() map[string]helper.Handler {
+	e := f.session.Engine
+	return map[string]helper.Handler{
+		tellProgress:  acts(f.report),
+		askStep:       acts(f.step),
+		askSafety:     on(func(ctx context.Context, _ nothing) (restore.Saved, error) { return f.safety(ctx) }),
+		askContainers: on(func(ctx context.Context, c nameCall) ([]engine.Container, error) { return f.session.containers(ctx) }),
+		askContainer:  on(func(ctx context.Context, c nameCall) (engine.Container, error) { return e.Container(ctx, c.Name) }),
+		askPause:      acts(func(ctx context.Context, c nameCall) error { return e.Pause(ctx, c.Name) }),
+		askUnpause:    acts(func(ctx context.Context, c nameCall) error { return e.Unpause(ctx, c.Name) }),
+		askStop: acts(func(ctx context.Context, c nameCall) error {
+			return e.Stop(ctx, c.Name, time.Duration(c.Seconds*float64(time.Second)))
+		}),
+		askStart:        acts(func(ctx context.Context, c nameCall) error { return e.Start(ctx, c.Name) }),
+		askVolume:       on(f.volume),
+		askMakeVolume:   on(f.makeVolume),
+		askRemoveVolume: acts(f.removeVolume),
+	}
+}
+
+func (f *far) report(_ context.Context, e progress.Event) error {
+	f.mu.Lock()
+	sink := f.sink
+	f.mu.Unlock()
+	sink.Report(e)
+	return nil
+}
+
+// step puts a step of the helper's on record. That nothing is left to do it cannot know where volumes may have to be removed.
+func (f *far) step(_ context.Context, c stepCall) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if restore.IsDone(c.Name) && len(f.made) > 0 {
+		return nil
+	}
+	return f.session.journal.Step(c.Name, c.Data)
+}
+
+func (f *far) volume(ctx context.Context, c nameCall) (engine.Volume, error) {
+	f.mu.Lock()
+	_, made := f.made[c.Name]
+	f.mu.Unlock()
+	if made {
+		return engine.Volume{}, fmt.Errorf("volume %s: %w", c.Name, engine.ErrNotFound)
+	}
+	return f.session.Engine.Volume(ctx, c.Name)
+}
+
+func (f *far) makeVolume(_ context.Context, v engine.Volume) (engine.Volume, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	made, ok := f.made[v.Name]
+	if !ok {
+		return v, fmt.Errorf("volume %s was there when the restore began, and is gone", v.Name)
+	}
+	return made, nil
+}
+
+func (f *far) removeVolume(_ context.Context, c nameCall) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.remove = append(f.remove, c.Name)
+	return nil
+}
+
+// farSide reads the sources' files through a helper.
+type farSide struct{ *far }
+
+var _ backup.Side = farSide{}
+
+// Look implements backup.Side.
+func (f farSide) Look(ctx context.Context, req backup.LookRequest) (*backup.Looked, error) {
+	req.Scratch, req.Exclusions.Backups = f.scratch, f.backups
+	out := &backup.Looked{}
+	return out, f.Call(ctx, callLook, req, out)
+}
+
+// Restless implements backup.Side.
+func (f farSide) Restless(ctx context.Context, req backup.RestlessRequest) (out []archive.Problem, err error) {
+	req.Exclusions.Backups = f.backups
+	return out, f.Call(ctx, callRestless, req, &out)
+}
+
+// Read implements backup.Side.
+func (f farSide) Read(ctx context.Context, req backup.ReadRequest, sink progress.Sink) (backup.Reading, error) {
+	r := &farReading{far: f.far, archive: req.Archive}
+	c := readCall{ReadRequest: req, Make: f.scratch != ""}
+	c.Exclusions.Backups = f.backups
+	dir := f.backups
+	if f.scratch != "" {
+		dir = f.scratch
+	}
+	c.Archive = path.Join(dir, filepath.Base(req.Archive))
+	r.there = c.Archive
+	f.mu.Lock()
+	f.sink = sink
+	f.mu.Unlock()
+	return r, f.Call(ctx, callRead, c, &r.reply)
+}
+
+// farReading is an archive that a helper writes.
+type farReading struct {
+	*far
+	archive string // on this machine
+	there   string // where the helper writes it
+	reply   readReply
+}
+
+// Copied implements backup.Reading.
+func (r *farReading) Copied() backup.Copied { return r.reply.Copied }
+
+// Complete implements backup.Reading. From a scratch volume the archive is fetched.
+func (r *farReading) Complete(ctx context.Context, c backup.Completion) (*archive.Manifest, error) {
+	var reply completeReply
+	if err := r.Call(ctx, callComplete, completeCall{r.reply.ID, c}, &reply); err != nil {
+		return nil, err
+	}
+	if r.scratch == "" {
+		return reply.Manifest, nil
+	}
+	if err := r.fetch(ctx); err != nil {
+		return nil, err
+	}
+	return reply.Manifest, r.Call(ctx, callRemove, pathCall{r.there}, nil)
+}
+
+func (r *farReading) fetch(ctx context.Context) error {
+	out, err := os.OpenFile(r.archive, os.O_WRONLY, 0)
+	if err != nil {
+		return fmt.Errorf("fetch archive: %w", err)
+	}
+	count := func(n int64) {
+		r.sink.Report(progress.Event{Step: "fetch", Status: progress.Working, Done: n, Unit: progress.Bytes})
+	}
+	if err := r.Fetch(ctx, r.there, out, count); err != nil {
+		return errors.Join(err, out.Close())
+	}
+	if err := out.Close(); err != nil {
+		return fmt.Errorf("fetch archive: %w", err)
+	}
+	r.sink.Report(progress.Event{Step: "fetch", Status: progress.Done})
+	return nil
+}
+
+// Abort implements backup.Reading.
+func (r *farReading) Abort() error {
+	err := r.Call(context.Background(), callAbort, idCall{r.reply.ID}, nil)
+	if errors.Is(err, helper.ErrGone) {
+		return nil // it has gone with the helper
+	}
+	return err
+}

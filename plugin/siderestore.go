@@ -1,0 +1,248 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+
+	"github.com/memsys/docker-memsys/internal/archive"
+	"github.com/memsys/docker-memsys/internal/engine"
+	"github.com/memsys/docker-memsys/internal/helper"
+	"github.com/memsys/docker-memsys/internal/journal"
+	"github.com/memsys/docker-memsys/internal/progress"
+	"github.com/memsys/docker-memsys/internal/restore"
+	"github.com/memsys/docker-memsys/internal/store"
+)
+
+// planned is a restore that was planned, by this process or by a helper.
+type planned struct {
+	*restore.Plan
+	// run carries it out.
+	run func(ctx context.Context) (*restore.Result, error)
+}
+
+// prepare plans a restore where the files are. The archive stays open while the result is used.
+func (s *session) prepare(ctx context.Context, b store.Backup, r *archive.Reader, opts restoreOptions) (*planned, error) {
+	s.foresee(b, r.Manifest(), opts)
+	f, err := s.reach(ctx, writes)
+	if err != nil {
+		return nil, err
+	}
+	req, err := s.restoreRequest(ctx, b, opts)
+	if err != nil {
+		return nil, err
+	}
+	if f != nil {
+		return s.prepareFar(ctx, req)
+	}
+	p, err := restore.Prepare(ctx, r, req)
+	if err != nil {
+		return nil, err
+	}
+	p.Through, p.Why = s.way.word(), s.way.why
+	return &planned{p, func(ctx context.Context) (*restore.Result, error) {
+		run := s.restorer()
+		run.Safety = s.saver(b)
+		return run.Run(ctx, p)
+	}}, nil
+}
+
+// foresee notes what a helper for the restore has to see and to be able to do.
+func (s *session) foresee(b store.Backup, m *archive.Manifest, opts restoreOptions) {
+	s.restoring, s.devices, s.single = b.Path, opts.devices, map[string]bool{}
+	for _, src := range m.Sources {
+		s.single[src.Name] = src.SingleFile
+	}
+}
+
+// prepareFar plans a restore in the helper.
+func (s *session) prepareFar(ctx context.Context, req restore.Request) (*planned, error) {
+	f := s.far
+	reply, err := f.prepare(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	return &planned{reply.Plan, func(ctx context.Context) (*restore.Result, error) {
+		return s.runFar(ctx, req, reply)
+	}}, nil
+}
+
+// prepare has the helper plan a restore.
+func (f *far) prepare(ctx context.Context, req restore.Request) (prepareReply, error) {
+	here, s := req.Backup.Path, f.session
+	c := prepareCall{Request: req, Spots: map[string]spot{}, Engine: true}
+	for _, src := range s.Sources {
+		at, err := s.place(ctx, src)
+		if ctx.Err() != nil {
+			return prepareReply{}, context.Cause(ctx)
+		}
+		c.Spots[src.Name] = spotOf(at, err)
+	}
+	c.Request.Local, c.Request.Backups = true, f.backups // it is where the engine is
+	var err error
+	if c.Request.Backup.Path, err = f.hand(ctx, here); err != nil {
+		return prepareReply{}, err
+	}
+	var reply prepareReply
+	if err := f.Call(ctx, callPrepare, c, &reply); err != nil {
+		return reply, err
+	}
+	reply.Plan.Backup.Path, reply.Plan.Through, reply.Plan.Why = here, s.way.word(), s.way.why
+	return reply, nil
+}
+
+func spotOf(at string, err error) spot {
+	if err != nil {
+		return spot{Err: err.Error()}
+	}
+	return spot{Path: at}
+}
+
+// hand makes an archive visible to the helper and returns the path that it has there.
+func (f *far) hand(ctx context.Context, archive string) (string, error) {
+	if f.scratch == "" {
+		return f.session.bind(archive).Path, nil
+	}
+	there := path.Join(f.scratch, filepath.Base(archive))
+	if f.sent == there {
+		return there, nil
+	}
+	file, err := os.Open(archive)
+	if err != nil {
+		return "", fmt.Errorf("open backup: %w", err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return "", fmt.Errorf("open backup: %w", err)
+	}
+	count := func(n int64) {
+		_ = f.report(ctx, progress.Event{Step: "send", Status: progress.Working, Done: n, Total: info.Size(), Unit: progress.Bytes})
+	}
+	if err := f.Send(ctx, there, file, info.Size(), count); err != nil {
+		return "", fmt.Errorf("send the backup to the engine: %w", err)
+	}
+	f.sent = there
+	return there, f.report(ctx, progress.Event{Step: "send", Status: progress.Done})
+}
+
+// runFar carries a restore out in the helper.
+func (s *session) runFar(ctx context.Context, req restore.Request, p prepareReply) (*restore.Result, error) {
+	made, p, err := s.makeVolumes(ctx, req, p)
+	if err != nil {
+		return nil, s.undoVolumes(ctx, made, err)
+	}
+	f := s.far
+	f.mu.Lock()
+	f.safety = s.saver(store.Backup{Name: p.Plan.Backup.Name})
+	f.mu.Unlock()
+	res := &restore.Result{}
+	err = f.Call(ctx, callRun, idCall{p.ID}, res)
+	if errors.Is(err, helper.ErrGone) {
+		return nil, s.afterLoss(ctx, err)
+	}
+	if err != nil {
+		return nil, s.undoVolumes(ctx, made, err)
+	}
+	res.Backup.Path = p.Plan.Backup.Path
+	return res, s.volumesStay(ctx, made)
+}
+
+// makeVolumes makes the volumes that a plan lacks, each on record first, and plans again with a helper that sees them.
+func (s *session) makeVolumes(ctx context.Context, req restore.Request, p prepareReply) (map[string]engine.Volume, prepareReply, error) {
+	made, mounts := map[string]engine.Volume{}, []helper.Mount{}
+	for _, t := range p.Plan.Targets {
+		if t.Volume == nil {
+			continue
+		}
+		if err := restore.RecordVolume(s.journal, t.Volume.Name); err != nil {
+			return made, p, err
+		}
+		v, err := s.Engine.CreateVolume(ctx, engine.Volume{Name: t.Volume.Name, Driver: t.Volume.Driver, Options: t.Volume.Options, Labels: t.Volume.Labels})
+		if err != nil {
+			return made, p, err
+		}
+		made[v.Name] = v
+		m, err := s.volumeMount(v)
+		if err != nil {
+			return made, p, err
+		}
+		mounts = append(mounts, m)
+	}
+	if len(made) == 0 {
+		return nil, p, nil
+	}
+	s.leave(ctx)
+	f, err := s.startHelper(ctx, writes, mounts...)
+	if err != nil {
+		return made, p, err
+	}
+	s.far, f.made = f, made
+	p, err = f.prepare(ctx, req)
+	if err == nil && len(p.Plan.Refusals) > 0 {
+		err = &restore.RefusedError{Refusals: p.Plan.Refusals}
+	}
+	return made, p, err
+}
+
+// undoVolumes removes the volumes that were made for a restore that came to nothing, once no helper has them mounted. Where the data is
+// between two states they stay, for the next command.
+func (s *session) undoVolumes(ctx context.Context, made map[string]engine.Volume, cause error) error {
+	if len(made) == 0 || errors.As(cause, new(*restore.StuckError)) {
+		return cause
+	}
+	ctx = context.WithoutCancel(ctx)
+	s.leave(ctx)
+	for name := range made {
+		if err := s.Engine.RemoveVolume(ctx, name); err != nil && !errors.Is(err, engine.ErrNotFound) {
+			return &restore.StuckError{Err: errors.Join(cause, err), Where: []string{"the data is as it was before", "volume " + name + ", which the restore has made, is still there"}}
+		}
+	}
+	return errors.Join(cause, restore.RecordDone(s.journal))
+}
+
+// volumesStay ends the record of a restore that has succeeded with volumes made for it.
+func (s *session) volumesStay(ctx context.Context, made map[string]engine.Volume) error {
+	if len(made) == 0 {
+		return nil
+	}
+	s.leave(ctx)
+	return restore.RecordDone(s.journal)
+}
+
+// afterLoss puts in order what a helper left that has died, as the next command would.
+func (s *session) afterLoss(ctx context.Context, cause error) error {
+	ctx = context.WithoutCancel(ctx)
+	s.leave(ctx)
+	pending, err := s.journal.Pending()
+	if err != nil || pending == nil {
+		return errors.Join(cause, err)
+	}
+	rec, err := restore.PlanRecovery(pending.Steps)
+	if err == nil {
+		err = s.resolve(ctx, pending)
+	}
+	if err == nil {
+		err = s.journal.End("failed, and recovered: " + cause.Error())
+	}
+	switch {
+	case err != nil:
+		return &restore.StuckError{Err: errors.Join(cause, err), Where: []string{"docker memsys recover tries again"}}
+	case rec != nil && rec.Committed:
+		return fmt.Errorf("the restored data is in place, although the helper was lost before it said so: %w", cause)
+	}
+	return &restore.RevertedError{Err: cause}
+}
+
+// recoverFar has a helper end an interrupted restore. Volumes are removed when it is gone.
+func (s *session) recoverFar(ctx context.Context, rec *restore.Recovery, steps []journal.Step) error {
+	f, err := s.startHelper(ctx, writes, s.recoveryMounts(ctx, rec)...)
+	if err != nil {
+		return err
+	}
+	err = f.Call(ctx, callRecover, recoverCall{steps}, nil)
+	return errors.Join(err, f.close(context.WithoutCancel(ctx)))
+}
