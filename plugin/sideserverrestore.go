@@ -21,6 +21,8 @@ type openPlan struct {
 	file *os.File
 	// engine tells that one answers.
 	engine bool
+	// end ends the context that the plan reads the archive with, which outlives the call that made it.
+	end context.CancelFunc
 }
 
 func (f *fileServer) restoreHandlers() map[string]helper.Handler {
@@ -45,14 +47,18 @@ func (f *fileServer) prepare(ctx context.Context, c prepareCall) (prepareReply, 
 	if err != nil {
 		return prepareReply{}, err
 	}
-	p, err := restore.Prepare(ctx, r, req)
+	lasting, end := context.WithCancel(context.WithoutCancel(ctx))
+	called := context.AfterFunc(ctx, end)
+	p, err := restore.Prepare(lasting, r, req)
 	if err != nil {
+		end()
 		return prepareReply{}, errors.Join(err, file.Close())
 	}
+	called()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.last++
-	f.plans[f.last] = &openPlan{plan: p, file: file, engine: c.Engine}
+	f.plans[f.last] = &openPlan{plan: p, file: file, engine: c.Engine, end: end}
 	return prepareReply{ID: f.last, Plan: p}, nil
 }
 
@@ -91,6 +97,8 @@ func (f *fileServer) run(ctx context.Context, c idCall) (*restore.Result, error)
 		return nil, errors.New("no such restore is planned")
 	}
 	defer p.file.Close()
+	defer p.end()
+	defer context.AfterFunc(ctx, p.end)()
 	r := f.runner(p.engine)
 	r.Safety = func(ctx context.Context) (saved restore.Saved, err error) {
 		return saved, f.line.Call(ctx, askSafety, nothing{}, &saved)

@@ -10,7 +10,6 @@ import (
 	"maps"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/sourcegraph/jsonrpc2"
 )
@@ -24,9 +23,6 @@ type Handler func(ctx context.Context, params json.RawMessage) (any, error)
 
 // cancelMethod tells the other end that a caller does not wait any more.
 const cancelMethod = "line.cancel"
-
-// cancelTime is how long a cancelled call waits for the other end to stop what it does for it.
-const cancelTime = 10 * time.Second
 
 // Line is a two-way line of calls: both ends call and answer. Text crosses as JSON, so bytes that may be no UTF-8, such as names of
 // files, must be sent as []byte. It is safe for parallel use.
@@ -60,7 +56,7 @@ func (l *Line) begin(rw io.ReadWriteCloser) {
 }
 
 // Call calls a method of the other end and waits for its result, which is stored in result unless that is nil. When ctx ends, so does
-// the call on the other end, which is waited for a moment.
+// the call's context on the other end; what it comes to is waited for all the same.
 func (l *Line) Call(ctx context.Context, method string, params, result any) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
@@ -75,18 +71,18 @@ func (l *Line) Call(ctx context.Context, method string, params, result any) erro
 	go func() { answered <- call.Wait(context.Background(), &raw) }()
 	select {
 	case err = <-answered:
-		if err == nil && result != nil {
-			err = json.Unmarshal(raw, result)
-		}
-		return l.failed(method, err)
 	case <-ctx.Done():
+		_ = l.Notify(cancelMethod, id)
+		err = <-answered // it may have to put things back first, however long that takes, or have come to its end
 	}
-	_ = l.Notify(cancelMethod, id)
-	select {
-	case <-answered: // nothing is done for us any more
-	case <-time.After(cancelTime):
+	if err == nil && result != nil {
+		err = json.Unmarshal(raw, result)
 	}
-	return context.Cause(ctx)
+	err = l.failed(method, err)
+	if err != nil && ctx.Err() != nil && !errors.Is(err, context.Cause(ctx)) {
+		err = errors.Join(err, context.Cause(ctx))
+	}
+	return err
 }
 
 // Notify tells the other end something that has no answer. What is told reaches the handlers in order.

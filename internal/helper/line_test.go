@@ -109,6 +109,30 @@ func TestACallThatIsCancelledEndsOnTheOtherEndToo(t *testing.T) {
 	assert.ErrorIs(t, a.Call(ctx, "wait", nil, nil), why)
 }
 
+func TestACancelledCallTellsWhatItCameTo(t *testing.T) {
+	begun := make(chan struct{})
+	a, _ := ends(t, nil, map[string]Handler{"finish": func(ctx context.Context, _ json.RawMessage) (any, error) {
+		begun <- struct{}{}
+		<-ctx.Done()
+		return "done all the same", nil
+	}, "put back": func(ctx context.Context, _ json.RawMessage) (any, error) {
+		begun <- struct{}{}
+		<-ctx.Done()
+		return nil, fmt.Errorf("put back: %w", os.ErrNotExist)
+	}})
+	cancelled := func() context.Context {
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { <-begun; cancel() }()
+		return ctx
+	}
+	var got string
+	assert.NilError(t, a.Call(cancelled(), "finish", nil, &got))
+	assert.Equal(t, got, "done all the same")
+	err := a.Call(cancelled(), "put back", nil, nil)
+	assert.ErrorIs(t, err, os.ErrNotExist)
+	assert.ErrorIs(t, err, context.Canceled)
+}
+
 func TestCallsFailWhenTheOtherEndGoes(t *testing.T) {
 	begun, ended := make(chan struct{}), make(chan struct{})
 	a, b := ends(t, nil, map[string]Handler{"wait": func(ctx context.Context, _ json.RawMessage) (any, error) {
