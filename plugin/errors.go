@@ -107,6 +107,8 @@ func verdictOf(err error) verdict {
 		return verdict{Code: exitNoBackup, Message: err.Error(), Hint: notFoundHint(notFound)}
 	case errors.Is(err, journal.ErrLocked):
 		return verdict{Code: exitLocked, Message: err.Error(), Hint: "run it again when the other has ended, or wait for it with --wait 10m"}
+	case errors.Is(err, journal.ErrDamaged):
+		return verdict{Code: exitNeedsPerson, Message: err.Error(), Hint: "docker memsys recover says what is where"}
 	case restoreVerdict(err) != nil:
 		return *restoreVerdict(err)
 	case errors.As(err, &status):

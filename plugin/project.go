@@ -14,6 +14,7 @@ import (
 	"github.com/docker/cli/cli-plugins/metadata"
 
 	"github.com/memsys/docker-memsys/compose"
+	"github.com/memsys/docker-memsys/internal/journal"
 	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/store"
 )
@@ -32,7 +33,8 @@ func (a *app) loadProject(ctx context.Context, overrides compose.Overrides) (*pr
 	if err != nil {
 		return nil, err
 	}
-	for _, warning := range p.Warnings {
+	warnings := append(slices.Clone(p.Warnings), p.MistypedVariables(a.world.Environ, journal.DirVariable)...)
+	for _, warning := range warnings {
 		a.sink().Report(progress.Event{Step: "load", Status: progress.Warning, Text: warning})
 	}
 	return p, nil

@@ -21,7 +21,10 @@ import (
 // recoverOptions are the flags of recover.
 type recoverOptions struct {
 	lockOptions
-	plan bool
+	plan         bool
+	servicesOnly bool
+	yes          bool
+	format       string
 }
 
 func (a *app) recoverCommand() *cobra.Command {
@@ -32,19 +35,30 @@ func (a *app) recoverCommand() *cobra.Command {
 		Long: `Finish or revert what a run of this project left when it was killed or the machine
 went down: data between two states comes to its old or its new state, unfinished
 archives are removed, services that ran are started again. Every command that changes
-something does the same first.`,
-		Example:           examples("docker memsys recover --plan", "docker memsys recover"),
+something does the same first.
+
+With --services-only only services are started again that run on data which the
+interrupted run left alone; all else waits for the next command: that is for the boot
+of a machine, when disks may not be mounted yet. Ends with 6 where the record of the
+run is damaged, and says what is where.`,
+		Example:           examples("docker memsys recover --plan", "docker memsys recover", "docker memsys recover --yes --services-only"),
 		Args:              noArgs,
 		GroupID:           groupData,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return a.recover(cmd.Context(), opts) },
 	}
 	cmd.Flags().BoolVar(&opts.plan, "plan", false, "Show what would be done and change nothing")
+	cmd.Flags().BoolVar(&opts.servicesOnly, "services-only", false, "Only start services again, as far as their data was left alone")
+	cmd.Flags().BoolVarP(&opts.yes, "yes", "y", false, "Do not ask (recover never asks: for scripts that give it everywhere)")
+	cmd.Flags().StringVar(&opts.format, "format", "", formatHelp)
 	lockFlags(cmd, &opts.lockOptions)
 	return cmd
 }
 
 func (a *app) recover(ctx context.Context, opts recoverOptions) error {
+	if err := checkFormat(opts.format, &recoveryPlan{}); err != nil {
+		return err
+	}
 	s, err := a.openSession(ctx, compose.Overrides{})
 	if err != nil {
 		return err
@@ -54,6 +68,9 @@ func (a *app) recover(ctx context.Context, opts recoverOptions) error {
 		return err
 	}
 	pending, err := s.interrupted(state)
+	if damaged := damagedJournal(err); damaged != nil {
+		return s.recoverDamaged(ctx, damaged, opts.format)
+	}
 	if err != nil {
 		return err
 	}
@@ -61,32 +78,79 @@ func (a *app) recover(ctx context.Context, opts recoverOptions) error {
 		if err := s.sweepLock(ctx, opts); err != nil {
 			return err
 		}
-		return a.printf("nothing was interrupted\n")
+		return a.printNothing(opts)
 	}
-	if opts.plan {
-		return s.printRecovery(pending)
-	}
-	if ctx, err = s.begin(ctx, "recover", opts.lockOptions, nil); err != nil {
+	plan, err := s.recoveryPlan(pending)
+	if err != nil {
 		return err
 	}
-	if err := s.end(ctx, nil); err != nil {
+	switch {
+	case opts.plan:
+		return a.printRecovery(pending, plan, opts.format)
+	case opts.servicesOnly:
+		err = s.recoverServices(ctx, opts)
+	default:
+		err = s.recoverAll(ctx, opts)
+	}
+	if err != nil {
 		return err
 	}
-	return a.printf("%s: everything is in order again\n", interruptedText(pending))
+	return a.printRecovered(pending, plan, opts)
+}
+
+// recoverAll is an operation that does nothing but what each one does first.
+func (s *session) recoverAll(ctx context.Context, opts recoverOptions) error {
+	ctx, err := s.begin(ctx, "recover", opts.lockOptions, nil)
+	if err != nil {
+		return err
+	}
+	return s.end(ctx, nil)
+}
+
+// recoverServices starts services again whose data the interrupted run left alone. All else stays on record.
+func (s *session) recoverServices(ctx context.Context, opts recoverOptions) (err error) {
+	dir, err := s.app.stateDir()
+	if err != nil {
+		return err
+	}
+	if s.state, err = journal.Open(dir, s.identity()); err != nil {
+		return err
+	}
+	if ctx, err = s.takeLock(ctx, "recover", opts.lockOptions); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.lock.Release(ctx)) }()
+	pending, err := s.state.Pending()
+	if err != nil || pending == nil {
+		return err
+	}
+	rec, err := restore.PlanRecovery(pending.Steps)
+	if err != nil {
+		return err
+	}
+	if rec != nil && len(rec.Roots) > 0 && !rec.Committed {
+		return &outcome{
+			code: exitFailed, message: interruptedText(pending) + ": services start once the data is in order; nothing was changed", hint: "docker memsys recover",
+		}
+	}
+	began := s.app.world.Now()
+	err = s.resumeServices(ctx, pending)
+	s.auditRecovery(ctx, pending, began, err)
+	return err
 }
 
 // interrupted is the operation of this project that has begun and that nobody carries on; nil if there is none.
 func (p *project) interrupted(state string) (*journal.Interrupted, error) {
 	view := journal.View(state, p.identity())
 	pending, err := view.Pending()
-	if err != nil || pending == nil {
+	if err == nil && pending == nil || err != nil && damagedJournal(err) == nil {
 		return nil, err
 	}
-	holder, err := view.Holder()
-	if err != nil || holder != nil {
-		return nil, err // it is under way
+	holder, lookErr := view.Holder()
+	if lookErr != nil || holder != nil {
+		return nil, lookErr // it is under way
 	}
-	return pending, nil
+	return pending, err
 }
 
 // noticeInterrupted says, for commands that do not put it in order themselves, that something was interrupted.
@@ -95,43 +159,17 @@ func (a *app) noticeInterrupted(p *project) {
 	if err != nil {
 		return // the command that needs the folder says so
 	}
-	if pending, err := p.interrupted(state); err == nil && pending != nil {
+	pending, err := p.interrupted(state)
+	if damagedJournal(err) != nil {
+		a.sink().Report(progress.Event{Step: "recover", Status: progress.Warning, Text: err.Error() + ": docker memsys recover says what is where"})
+	}
+	a.noticeRemains(p)
+	if pending != nil {
 		a.sink().Report(progress.Event{
 			Step: "recover", Status: progress.Warning,
 			Text: interruptedText(pending) + ": the next command that changes something puts it in order, or docker memsys recover",
 		})
 	}
-}
-
-// printRecovery says what recover would do.
-func (s *session) printRecovery(pending *journal.Interrupted) error {
-	lines := []string{interruptedText(pending)}
-	rec, err := restore.PlanRecovery(pending.Steps)
-	if err != nil {
-		return err
-	}
-	if rec != nil {
-		lines = append(lines, rec.String())
-	}
-	items, err := quiesce.Pending(pending.Steps)
-	if err != nil {
-		return err
-	}
-	unfinished, err := backup.Unfinished(pending.Steps)
-	if err != nil {
-		return err
-	}
-	for _, path := range unfinished {
-		lines = append(lines, "the unfinished archive "+path+" is removed")
-	}
-	for _, it := range items {
-		lines = append(lines, "service "+it.Label()+" goes on as it did")
-	}
-	owed, err := s.owedLines(pending)
-	if err != nil {
-		return err
-	}
-	return writeClean(s.app.out, strings.Join(append(lines, owed...), "\n")+"\n")
 }
 
 // sweepLock removes what a run that was killed before it began anything left on the engine: its claim, for taking the lock does that,
@@ -155,11 +193,13 @@ func (s *session) sweepLock(ctx context.Context, opts recoverOptions) error {
 		return err
 	}
 	s.sweep(locked)
+	_ = s.Store.Sweep(s.app.world.Now())
 	return s.lock.Release(locked)
 }
 
 // recover finishes or reverts what an interrupted run of this project left, and says so. The lock is held.
 func (s *session) recover(ctx context.Context) error {
+	_ = s.Store.Sweep(s.app.world.Now()) // what a full or read-only disk keeps hinders nobody
 	pending, err := s.journal.Pending()
 	if err != nil || pending == nil {
 		return err

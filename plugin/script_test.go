@@ -44,6 +44,7 @@ func TestScripts(t *testing.T) {
 
 			"flipnewest": flipNewest,
 			"interrupt":  interrupt,
+			"rot":        rot,
 			"plain":      plain,
 		},
 	})
@@ -184,6 +185,16 @@ func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 	swap.Moves = nil
 	ts.Check(j.Step("restore.swap", swap))
 	ts.Check(j.Close())
+}
+
+// rot changes a byte in the first record of the journal.
+func rot(ts *testscript.TestScript, _ bool, _ []string) {
+	state := journal.View(ts.Getenv(journal.DirVariable), "notes in "+ts.MkAbs("."))
+	path := filepath.Join(state.Dir(), "journal")
+	data, err := os.ReadFile(path)
+	ts.Check(err)
+	data[50] ^= 1
+	ts.Check(os.WriteFile(path, data, 0o600))
 }
 
 // holdMain is a command line with one command that holds something until it is told to let go.

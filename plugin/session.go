@@ -253,8 +253,11 @@ func (s *session) begin(ctx context.Context, op string, o lockOptions, details a
 
 func (s *session) takeLock(ctx context.Context, op string, o lockOptions) (context.Context, error) {
 	a := s.app
+	holder := journal.Self("docker memsys "+op, a.world.Now())
+	holder.Identity = s.identity()
+	holder.State, _ = a.stateDir() // known: the state is open
 	opts := journal.LockOptions{
-		Wait: o.wait, Now: a.world.Now, Holder: journal.Self("docker memsys "+op, a.world.Now()), Project: s.Name,
+		Wait: o.wait, Now: a.world.Now, Holder: holder, Project: s.Name, Heir: s.heir,
 		OnWait: func(h journal.Holder) {
 			a.sink().Report(progress.Event{Step: "lock", Object: s.Name, Status: progress.Working, Text: "waiting for " + h.String()})
 		},

@@ -58,6 +58,7 @@ type claim struct {
 	nonce  string
 	holder Holder
 	now    func() time.Time
+	heir   func(Holder) error
 
 	beat    int
 	renewed time.Time
@@ -70,7 +71,7 @@ type claim struct {
 func newClaim(o LockOptions) *claim {
 	return &claim{
 		engine: o.Engine, key: Key(o.Project), nonce: strings.ToLower(rand.Text()), holder: o.Holder, now: o.Now,
-		watched: map[string]time.Time{},
+		heir: o.Heir, watched: map[string]time.Time{},
 	}
 }
 
@@ -131,6 +132,11 @@ func (c *claim) look(ctx context.Context) (first *blocker, lowest string, err er
 			return nil, "", err
 		}
 		if dead {
+			if c.heir != nil && r.holder.PID != 0 {
+				if err := c.heir(r.holder); err != nil {
+					return nil, "", err
+				}
+			}
 			if err := c.remove(ctx, r.names...); err != nil {
 				return nil, "", err
 			}

@@ -26,6 +26,7 @@ type fileLock struct {
 	path   string
 	holder Holder
 	lock   *flock.Flock
+	heir   func(Holder) error
 }
 
 func newFileLock(path string, h Holder) *fileLock { return &fileLock{path: path, holder: h} }
@@ -41,6 +42,9 @@ func (l *fileLock) try(context.Context) (*blocker, error) {
 	case err != nil:
 		return nil, err
 	case got:
+		if err := l.inherit(); err != nil {
+			return nil, errors.Join(err, l.lock.Close())
+		}
 		return nil, l.sign()
 	}
 	h, err := readHolder(l.path)
@@ -48,6 +52,15 @@ func (l *fileLock) try(context.Context) (*blocker, error) {
 		h = &Holder{} // it says nothing yet, or cannot be read: some run
 	}
 	return &blocker{Holder: *h}, nil
+}
+
+// inherit asks whether the lock may be taken over from a run that died with it: one that ends gives it back and leaves no name.
+func (l *fileLock) inherit() error {
+	former, err := readHolder(l.path)
+	if l.heir == nil || err != nil || former == nil || former.PID == 0 {
+		return nil
+	}
+	return l.heir(*former)
 }
 
 func (l *fileLock) open(flags int) (bool, error) {

@@ -37,6 +37,10 @@ type Holder struct {
 	// both, a process id means one process only.
 	Start string `json:"start,omitempty"`
 	Boot  string `json:"boot,omitempty"`
+	// State is the state folder of the run, Identity its project: where the record lies of what it had begun. It is another one than that of
+	// the next run where another user or another machine takes over.
+	State    string `json:"state,omitempty"`
+	Identity string `json:"identity,omitempty"`
 }
 
 // Self describes this process as the holder of a lock for a command.
@@ -74,6 +78,15 @@ func (s *State) Holder() (*Holder, error) {
 		return nil, err
 	}
 	return h, nil
+}
+
+// Remains is the run that died with the lock of a backups directory in its hands; nil where there is none. It is for commands that only read.
+func Remains(dir string) *Holder {
+	h, err := readHolder(filepath.Join(dir, BackupsLockName))
+	if err != nil || h == nil || !h.gone() {
+		return nil
+	}
+	return h
 }
 
 // readHolder returns what a lock file says, nil if it says nothing.

@@ -16,7 +16,7 @@ var (
 	ErrFull = errors.New("journal is full")
 	// ErrPending: an interrupted operation is on record and must be resolved and ended first.
 	ErrPending = errors.New("an interrupted operation is on record")
-	// ErrDamaged: the file is no journal that this version can read.
+	// ErrDamaged: the file is no journal that this version can read; a *DamagedError says what can be read all the same.
 	ErrDamaged = errors.New("journal is damaged")
 	// ErrNotBegun: there is no operation to which the step belongs.
 	ErrNotBegun = errors.New("no operation has begun")
@@ -130,8 +130,9 @@ func (s *State) Pending() (*Interrupted, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read journal of %s: %w", s.identity, err)
 	}
-	if err := checkMagic(f.Name(), data); err != nil {
+	l, err := readLog(f.Name(), data)
+	if err != nil {
 		return nil, err
 	}
-	return interrupted(scan(data).entries), nil
+	return interrupted(l.entries), nil
 }

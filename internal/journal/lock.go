@@ -25,6 +25,9 @@ type LockOptions struct {
 	Now     func() time.Time
 	// OnWait is told once who is waited for.
 	OnWait func(Holder)
+	// Heir is told of a run that died with the lock, before the lock is taken over; its error keeps the lock as it is. What that run had
+	// begun may stand in a state folder that this run does not see. Nil takes over.
+	Heir func(dead Holder) error
 }
 
 // Lock is a lock in force, on up to three things: the state folder, the backups directory, the engine.
@@ -55,7 +58,9 @@ func (s *State) Lock(ctx context.Context, o LockOptions) (context.Context, *Lock
 	l := &Lock{cancel: cancel}
 	parts := []part{newFileLock(filepath.Join(s.dir, lockName), o.Holder)}
 	if o.BackupsDir != "" {
-		parts = append(parts, newFileLock(filepath.Join(o.BackupsDir, BackupsLockName), o.Holder))
+		backups := newFileLock(filepath.Join(o.BackupsDir, BackupsLockName), o.Holder)
+		backups.heir = o.Heir
+		parts = append(parts, backups)
 	}
 	var claim *claim
 	if o.Engine != nil {

@@ -21,7 +21,7 @@ import (
 //	n bytes  payload: JSON of an entry
 //
 // An operation begins at the first record. Reading stops at the first record that is torn, of another run or out of order: what
-// follows are remains of earlier operations. The file is made at its full size, so that a full disk cannot stop a record.
+// follows are remains of earlier operations, or else the journal is damaged (see damage.go). The file is made at its full size, so that a full disk cannot stop a record.
 const (
 	magic      = "memsys journal 1\n"
 	headerSize = 4 + 4 + 8 + 4
@@ -67,17 +67,28 @@ func openLog(path string, size int64) (*log, error) {
 		f.Close()
 		return nil, err
 	}
-	if err := checkMagic(path, data); err != nil {
+	s, err := readLog(path, data)
+	if err != nil {
 		f.Close()
 		return nil, err
 	}
-	return &log{f: f, size: int64(len(data)), scanned: scan(data)}, nil
+	return &log{f: f, size: int64(len(data)), scanned: s}, nil
+}
+
+// readLog reads the newest operation in the content of a journal; a *DamagedError where that cannot be relied on.
+func readLog(path string, data []byte) (scanned, error) {
+	if err := checkMagic(path, data); err != nil {
+		return scanned{}, err
+	}
+	s := scan(data)
+	err := s.judge(path, data)
+	return s, err
 }
 
 // checkMagic refuses a file that is not a journal of this version: what it has on record would be overlooked.
 func checkMagic(path string, data []byte) error {
 	if !bytes.HasPrefix(data, []byte(magic)) {
-		return fmt.Errorf("%s: %w", path, ErrDamaged)
+		return &DamagedError{Path: path}
 	}
 	return nil
 }

@@ -1,0 +1,57 @@
+package store
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// halfWrittenAge is how old a file must be that was never given its name, before it counts as left behind: a verification, which takes no
+// lock, may be writing a younger one.
+const halfWrittenAge = time.Hour
+
+// Sweep removes sums, records and latest_backup.txt that were being written by a run that was killed, such as a verification. Those of a
+// backup stand in its journal. What cannot be removed stays: it hinders nobody.
+func (d *Dir) Sweep(now time.Time) error {
+	entries, err := os.ReadDir(d.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !d.halfWritten(e.Name()) || !e.Type().IsRegular() {
+			continue
+		}
+		info, err := e.Info()
+		if err != nil || now.Sub(info.ModTime()) < halfWrittenAge {
+			continue
+		}
+		if removed := os.Remove(filepath.Join(d.Path, e.Name())); removed != nil && !errors.Is(removed, fs.ErrNotExist) {
+			return removed
+		}
+	}
+	return nil
+}
+
+// halfWritten tells the names that WriteFile uses for files that stand beside archives.
+func (d *Dir) halfWritten(name string) bool {
+	final, _, temporary := strings.Cut(strings.TrimPrefix(name, "."), ".tmp-")
+	if !temporary || !strings.HasPrefix(name, ".") {
+		return false
+	}
+	if final == LatestFile {
+		return true
+	}
+	for _, suffix := range []string{recordSuffix, sha256Suffix, md5Suffix} {
+		if archive, ok := strings.CutSuffix(final, suffix); ok {
+			_, named := ParseName(archive, d.location())
+			return named
+		}
+	}
+	return false
+}

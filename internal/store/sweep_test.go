@@ -1,0 +1,38 @@
+package store
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"gotest.tools/v3/assert"
+)
+
+func TestWhatAKilledVerificationWasWritingIsSwept(t *testing.T) {
+	d := Open(t.TempDir())
+	now := time.Now()
+	old := []string{".memory_backup_20260101_000000.tar.gz.json.tmp-123", ".memory_backup_20260101_000000_2.tar.gz.sha256.tmp-9", ".latest_backup.txt.tmp-4"}
+	stays := []string{
+		".memory_backup_20260101_000000.tar.gz.tmp-00ff", // an archive in work: its journal knows it
+		"memory_backup_20260101_000000.tar.gz.json", ".notes.json.tmp-1", "my.json.tmp-1", ".memory_backup_x.tar.gz.json.tmp-1",
+	}
+	young := ".memory_backup_20260102_000000.tar.gz.json.tmp-1"
+	for _, name := range append(append(slices.Clone(old), stays...), young) {
+		path := filepath.Join(d.Path, name)
+		assert.NilError(t, os.WriteFile(path, nil, 0o600))
+		if name != young {
+			assert.NilError(t, os.Chtimes(path, now.Add(-2*time.Hour), now.Add(-2*time.Hour)))
+		}
+	}
+	assert.NilError(t, d.Sweep(now))
+	left, err := os.ReadDir(d.Path)
+	assert.NilError(t, err)
+	assert.Equal(t, len(left), len(stays)+1)
+	for _, name := range old {
+		_, err := os.Lstat(filepath.Join(d.Path, name))
+		assert.ErrorIs(t, err, os.ErrNotExist)
+	}
+	assert.NilError(t, Open(filepath.Join(d.Path, "gone")).Sweep(now))
+}
