@@ -24,8 +24,8 @@ func NeedOwnEngine(t testing.TB) {
 	}
 }
 
-// secondEngine starts one more engine of the same version and returns its folder and its process id.
-func secondEngine(t testing.TB) (string, int) {
+// secondEngine starts one more engine of the same version, with the settings, and returns its folder and its process id.
+func secondEngine(t testing.TB, settings ...string) (string, int) {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "memsys-e2e2.")
 	assert.NilError(t, err)
@@ -35,7 +35,7 @@ func secondEngine(t testing.TB) (string, int) {
 		}
 		assert.Check(t, os.RemoveAll(dir))
 	})
-	engineScript(t, "start", EngineVersion(), dir).Assert(t, icmd.Success)
+	engineScript(t, append([]string{"start", EngineVersion(), dir}, settings...)...).Assert(t, icmd.Success)
 	recorded, err := os.ReadFile(filepath.Join(dir, "engine.pid"))
 	assert.NilError(t, err)
 	pid, err := strconv.Atoi(strings.Fields(string(recorded))[0])

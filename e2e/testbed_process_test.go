@@ -62,6 +62,7 @@ func (p *Project) RunTTY(name string, args ...string) *Process {
 }
 
 func (p *Project) process(name string, args []string) *Process {
+	name, args = p.command(name, args)
 	cmd := exec.Command(name, args...)
 	cmd.Dir, cmd.Env = p.Dir, append(os.Environ(), p.env...)
 	cmd.WaitDelay = time.Second

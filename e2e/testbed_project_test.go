@@ -26,8 +26,11 @@ type Project struct {
 	// Name is the project's name, handed over as COMPOSE_PROJECT_NAME.
 	Name string
 
-	t   testing.TB
-	env []string
+	t    testing.TB
+	env  []string
+	user *User // nil: whoever runs the tests
+	// network is the process whose network commands run in; 0: the tests'.
+	network int
 }
 
 // NewProject makes a project of a compose file's text.
@@ -77,6 +80,7 @@ func (p *Project) Read(name string) string {
 // Run runs a command in the project's folder; the caller asserts its result.
 func (p *Project) Run(name string, args ...string) *icmd.Result {
 	p.t.Helper()
+	name, args = p.command(name, args)
 	return run(p.t, p.Dir, p.env, name, args...)
 }
 
