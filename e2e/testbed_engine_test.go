@@ -29,6 +29,7 @@ func secondEngine(t testing.TB, settings ...string) (string, int) {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "memsys-e2e2.")
 	assert.NilError(t, err)
+	reachable(t, dir)
 	t.Cleanup(func() {
 		if _, err := os.Stat(filepath.Join(dir, "engine.pid")); err == nil {
 			engineScript(t, "stop", dir)

@@ -88,7 +88,6 @@ func engineWith(t testing.TB, settings ...string) (host string, pid int) {
 	t.Helper()
 	NeedImage(t, Busybox)
 	dir, pid := secondEngine(t, settings...)
-	reachable(t, dir)
 	host = "unix://" + filepath.Join(dir, "docker.sock")
 	image := filepath.Join(t.TempDir(), "image.tar")
 	run(t, "", nil, "docker", "save", "--output", image, Busybox).Assert(t, icmd.Success)

@@ -43,6 +43,8 @@ type far struct {
 	sink progress.Sink
 	// safety makes the safety backup of the restore that runs.
 	safety func(ctx context.Context) (restore.Saved, error)
+	// saved is the safety backup in the scratch volume: the restore looks into it once more.
+	saved string
 	// made are volumes made for the restore that runs: to it they do not exist yet. A helper that has one mounted cannot have it
 	// removed, so that is done when it is gone, and only then nothing is left to do.
 	made map[string]engine.Volume
@@ -128,6 +130,7 @@ func (f *far) handlers() map[string]helper.Handler {
 		tellProgress:  acts(f.report),
 		askStep:       acts(f.step),
 		askSafety:     on(func(ctx context.Context, _ nothing) (restore.Saved, error) { return f.safety(ctx) }),
+		askSafetyAt:   on(f.safetyAt),
 		askContainers: on(func(ctx context.Context, c nameCall) ([]engine.Container, error) { return f.session.containers(ctx) }),
 		askContainer:  on(func(ctx context.Context, c nameCall) (engine.Container, error) { return e.Container(ctx, c.Name) }),
 		askPause:      acts(func(ctx context.Context, c nameCall) error { return e.Pause(ctx, c.Name) }),
@@ -148,6 +151,16 @@ func (f *far) report(_ context.Context, e progress.Event) error {
 	f.mu.Unlock()
 	sink.Report(e)
 	return nil
+}
+
+// safetyAt tells where the helper sees the safety backup.
+func (f *far) safetyAt(_ context.Context, c pathCall) (pathCall, error) {
+	if f.scratch == "" {
+		return pathCall{f.session.bind(c.Path).Path}, nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return pathCall{f.saved}, nil
 }
 
 // step puts a step of the helper's on record. That nothing is left to do it cannot know where volumes may have to be removed.
@@ -245,7 +258,21 @@ func (r *farReading) Complete(ctx context.Context, c backup.Completion) (*archiv
 	if err := r.fetch(ctx); err != nil {
 		return nil, err
 	}
+	if r.keeps() {
+		return reply.Manifest, nil
+	}
 	return reply.Manifest, r.Call(ctx, callRemove, pathCall{r.there}, nil)
+}
+
+// keeps leaves the safety backup of a restore where the helper sees it.
+func (r *farReading) keeps() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.safety == nil {
+		return false
+	}
+	r.saved = r.there
+	return true
 }
 
 func (r *farReading) fetch(ctx context.Context) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/memsys/docker-memsys/compose"
@@ -103,7 +104,18 @@ func (f *fileServer) run(ctx context.Context, c idCall) (*restore.Result, error)
 	r.Safety = func(ctx context.Context) (saved restore.Saved, err error) {
 		return saved, f.line.Call(ctx, askSafety, nothing{}, &saved)
 	}
+	r.OpenSafety = f.openSafety
 	return r.Run(ctx, p.plan)
+}
+
+// openSafety opens the safety backup where this process sees it.
+func (f *fileServer) openSafety(ctx context.Context, saved restore.Saved) (*archive.Reader, io.Closer, error) {
+	var at pathCall
+	if err := f.line.Call(ctx, askSafetyAt, pathCall{saved.Path}, &at); err != nil {
+		return nil, nil, err
+	}
+	file, r, err := openArchive(restore.Backup{Name: saved.Name, Path: at.Path})
+	return r, file, err
 }
 
 // recover ends an interrupted restore.

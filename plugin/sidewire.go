@@ -31,6 +31,7 @@ const (
 const (
 	askStep         = "journal.step"
 	askSafety       = "restore.safety"
+	askSafetyAt     = "restore.safety-at"
 	askContainers   = "engine.containers"
 	askContainer    = "engine.container"
 	askPause        = "engine.pause"
