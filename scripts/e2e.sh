@@ -34,6 +34,7 @@ main() {
 run_on_own() {
 	make_root
 	need_readers
+	need_packages openssh-server passwd
 	"$repo/scripts/engine.sh" start "$1" "$root"
 	export MEMSYS_E2E_OWN=1
 	"$repo/scripts/testenv.sh" "$root"
