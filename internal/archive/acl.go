@@ -133,3 +133,20 @@ func parseACLPerm(text string) (uint16, error) {
 	}
 	return 0, errACL
 }
+
+// ParseACL turns the text of a POSIX ACL as tar programs write it into the binary form of Linux: entries end with commas or lines, ids are
+// numbers, and may stand behind the permissions of an entry that has a name.
+func ParseACL(text string) ([]byte, error) {
+	var parts []string
+	for _, part := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == '\n' }) {
+		part, _, _ = strings.Cut(strings.TrimSpace(part), "#")
+		fields := strings.Split(strings.TrimSpace(part), ":")
+		if len(fields) == 4 {
+			fields = []string{fields[0], fields[3], fields[2]}
+		}
+		if part != "" {
+			parts = append(parts, strings.Join(fields, ":"))
+		}
+	}
+	return aclBinary(strings.Join(parts, ","))
+}

@@ -25,6 +25,17 @@ type Manifest struct {
 	Exclusions []Exclusion `json:"exclusions,omitempty"`
 	Problems   []Problem   `json:"problems,omitempty"`
 	Warnings   []string    `json:"warnings,omitempty"`
+	// Origin is the archive of others that this one was made from; nil for a backup.
+	Origin *Origin `json:"origin,omitempty"`
+}
+
+// Origin is an archive that another program made.
+type Origin struct {
+	File     string    `json:"file"`
+	Format   string    `json:"format"`
+	Size     int64     `json:"size"`
+	SHA256   string    `json:"sha256,omitempty"`
+	Modified time.Time `json:"modified"`
 }
 
 // Project is the identity of the Compose project: name, working directory and engine together.

@@ -54,6 +54,8 @@ func (d *Dir) notGood(b Backup) string {
 		return "is one of some services only"
 	case b.State == Verified && b.Reason == BeforeRestore:
 		return "is a safety backup of a restore"
+	case b.State == Verified && b.Reason == Import:
+		return "was imported"
 	case b.State == Verified:
 		return "was made by the former script"
 	}

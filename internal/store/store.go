@@ -26,6 +26,10 @@ const Latest = "latest"
 // BeforeRestore is the reason of the safety backups that restore takes: they are never latest.
 const BeforeRestore = "before-restore"
 
+// Import is the reason of archives that were made from those of others: they are never latest, for nobody knows which state they hold, nor
+// whether it is newer than that of the last backup.
+const Import = "import"
+
 // State is what is known of a stored archive.
 type State string
 
@@ -196,10 +200,10 @@ func NextSequence(all []Backup) int64 {
 	return highest + 1
 }
 
-// NewestGood returns the newest backup that is verified, complete, of the whole project, and not a safety backup.
+// NewestGood returns the newest backup that is verified, complete, of the whole project, and neither a safety backup nor an import.
 func NewestGood(all []Backup) (Backup, bool) {
 	for _, b := range all {
-		if b.Good() && b.Reason != BeforeRestore {
+		if b.Good() && b.Reason != BeforeRestore && b.Reason != Import {
 			return b, true
 		}
 	}
