@@ -80,6 +80,11 @@ var doors = []struct {
 		"each place that starts a program must hold its arguments, its environment and its end",
 	},
 	{
+		[]string{"github.com/mholt/archiver"},
+		[]string{"internal/foreign"},
+		"it hands names and links of strangers through unchecked: one package checks them",
+	},
+	{
 		[]string{module + "internal/display"},
 		nil,
 		[]string{"plugin"},

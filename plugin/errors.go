@@ -16,7 +16,9 @@ import (
 	"github.com/memsys/docker-memsys/compose"
 	"github.com/memsys/docker-memsys/internal/backup"
 	"github.com/memsys/docker-memsys/internal/engine"
+	"github.com/memsys/docker-memsys/internal/foreign"
 	"github.com/memsys/docker-memsys/internal/journal"
+	"github.com/memsys/docker-memsys/internal/layout"
 	"github.com/memsys/docker-memsys/internal/restore"
 	"github.com/memsys/docker-memsys/internal/store"
 )
@@ -109,6 +111,8 @@ func verdictOf(err error) verdict {
 		return verdict{Code: exitLocked, Message: err.Error(), Hint: "run it again when the other has ended, or wait for it with --wait 10m"}
 	case errors.Is(err, journal.ErrDamaged):
 		return verdict{Code: exitNeedsPerson, Message: err.Error(), Hint: "docker memsys recover says what is where"}
+	case foreignVerdict(err) != nil:
+		return *foreignVerdict(err)
 	case restoreVerdict(err) != nil:
 		return *restoreVerdict(err)
 	case errors.As(err, &status):
@@ -134,6 +138,28 @@ func isFlagError(err error) bool {
 		syntax  *pflag.InvalidSyntaxError
 	)
 	return errors.As(err, &unknown) || errors.As(err, &missing) || errors.As(err, &invalid) || errors.As(err, &syntax)
+}
+
+// foreignVerdict knows the errors of archives that others made, and of what is made for others; nil for others.
+func foreignVerdict(err error) *verdict {
+	var limit *foreign.LimitError
+	switch {
+	case errors.As(err, new(*foreign.MapError)):
+		return &verdict{Code: exitUsage, Message: err.Error()}
+	case errors.As(err, new(*foreign.DamagedError)):
+		return &verdict{Code: exitDamaged, Message: err.Error() + "; nothing was changed", Hint: "get the archive again from where it was made"}
+	case errors.As(err, new(*foreign.UnsafeError)), errors.Is(err, foreign.ErrUnknown):
+		return &verdict{Code: exitFailed, Message: err.Error() + "; nothing was changed"}
+	case errors.As(err, &limit):
+		return &verdict{Code: exitFailed, Message: err.Error() + "; nothing was changed", Hint: "if you know the archive and trust it: --no-limits"}
+	case errors.As(err, new(*foreign.NoSpaceError)):
+		return &verdict{Code: exitFailed, Message: err.Error() + "; nothing was changed", Hint: "free some room"}
+	case errors.As(err, new(*layout.NotEmptyError)), errors.As(err, new(*layout.NoSpaceError)):
+		return &verdict{Code: exitFailed, Message: err.Error() + "; nothing was changed", Hint: "name a new folder with --plain, where there is room"}
+	case errors.As(err, new(*layout.DevicesError)):
+		return &verdict{Code: exitFailed, Message: err.Error() + "; nothing was changed", Hint: "if they are meant: --allow-devices"}
+	}
+	return nil
 }
 
 // restoreVerdict knows the errors of restore; nil for others.

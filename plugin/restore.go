@@ -16,6 +16,7 @@ import (
 // restoreOptions are the flags of restore.
 type restoreOptions struct {
 	lockOptions
+	foreignOptions
 	backups           string
 	sources           []string
 	services          []string
@@ -48,10 +49,16 @@ compared with the archive before the services start again. Whatever fails on the
 everything is put back as it was. Ends with 4 where the archive is damaged, with 6
 where neither the new nor the former state could be reached.
 
+A BACKUP that another program made, a tar file (packed with gzip, bzip2, xz, zstd,
+lz4 or lzip), a zip or a 7z, is made one of ours in a temporary file first: folders
+become the sources that they are by path or name, which the plan shows and --map
+changes. So the former script's archives are restored too.
+
 With --to nothing of the project is touched: the backup is unpacked into a new folder,
 without asking an engine.`,
 		Example: examples("docker memsys restore", "docker memsys restore --dry-run memory_backup_20260102_030405.tar.gz",
-			"docker memsys restore --source data --path 'memories/**' latest", "docker memsys restore --to /tmp/look latest"),
+			"docker memsys restore --source data --path 'memories/**' latest", "docker memsys restore --to /tmp/look latest",
+			"docker memsys restore --dry-run --map memory-system/old= old-backup.zip"),
 		GroupID:           groupData,
 		ValidArgsFunction: a.completeBackups(0),
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.restore(cmd.Context(), args, opts) },
@@ -76,6 +83,7 @@ func (a *app) restoreFlags(cmd *cobra.Command, opts *restoreOptions) {
 	flags.StringVar(&opts.format, "format", "", formatHelp)
 	noHooksFlag(cmd, &opts.noHooks)
 	lockFlags(cmd, &opts.lockOptions)
+	foreignFlags(cmd, &opts.foreignOptions)
 	_ = cmd.RegisterFlagCompletionFunc("source", a.completeSources)
 	_ = cmd.RegisterFlagCompletionFunc("service", a.completeServices)
 	_ = cmd.RegisterFlagCompletionFunc("path", cobra.NoFileCompletions)
@@ -126,6 +134,7 @@ func (a *app) restore(ctx context.Context, args []string, opts restoreOptions) e
 	if err = errors.Join(err, s.end(ctx, err)); err != nil {
 		return err
 	}
+	res.Backup.Path = b.Path // not that of the temporary archive which was made from one of others
 	return a.printRestore(res, opts.format)
 }
 
@@ -164,11 +173,6 @@ func (a *app) backupToRestore(ctx context.Context, dir *store.Dir, args []string
 	case b.Former && b.State == store.Damaged:
 		return b, &outcome{
 			code: exitDamaged, message: fmt.Sprintf("%s is damaged: %s; nothing was changed", b.Name, b.Why), hint: "docker memsys verify " + b.Path,
-		}
-	case b.Former:
-		return b, &outcome{
-			code: exitFailed, message: b.Name + " was made by the former script; nothing was changed",
-			hint: "stop the services, then: tar xzpf " + b.Path + " -C FOLDER",
 		}
 	}
 	return b, nil

@@ -16,6 +16,9 @@ import (
 
 // planned opens the archive, plans the restore and hands the plan on while the archive is open.
 func (s *session) planned(ctx context.Context, b store.Backup, opts restoreOptions, do func(*planned) error) error {
+	if b.Former {
+		return s.plannedForeign(ctx, b, opts, do)
+	}
 	return withArchive(b, func(r *archive.Reader) error {
 		p, err := s.prepare(ctx, b, r, opts)
 		if err != nil {

@@ -3,6 +3,7 @@ package plugin
 import (
 	"context"
 	"crypto/rand"
+	"path/filepath"
 	"strings"
 
 	"github.com/memsys/docker-memsys/hooks"
@@ -24,6 +25,9 @@ func withArchive(b store.Backup, do func(*archive.Reader) error) error {
 
 // archiveOf is a stored backup in the words of a restore.
 func archiveOf(dir *store.Dir, b store.Backup) (restore.Backup, error) {
+	if store.IsTemporary(filepath.Base(b.Path)) { // made from an archive of others, which the sum beside it is of
+		return restore.Backup{Name: b.Name, Path: b.Path}, nil
+	}
 	sum, err := storeOf(dir, b).SHA256(b.Name)
 	return restore.Backup{Name: b.Name, Path: b.Path, SHA256: sum}, err
 }
@@ -38,7 +42,18 @@ func (a *app) restoreTo(ctx context.Context, args []string, opts restoreOptions)
 	if err != nil {
 		return err
 	}
-	from, err := archiveOf(dir.Dir, b)
+	if b.Former {
+		return a.restoreForeignTo(ctx, b, opts)
+	}
+	if len(opts.maps) > 0 {
+		return mapOfOurs(b)
+	}
+	return a.unpackTo(ctx, dir.Dir, b, opts)
+}
+
+// unpackTo unpacks an archive of ours into a folder.
+func (a *app) unpackTo(ctx context.Context, dir *store.Dir, b store.Backup, opts restoreOptions) error {
+	from, err := archiveOf(dir, b)
 	if err != nil {
 		return err
 	}

@@ -41,8 +41,12 @@ need_packages() {
 	apt_get install --yes --no-install-recommends "${missing[@]}"
 }
 
-# need_readers installs the other programs that tests read archives with.
-need_readers() { { command -v bsdtar && command -v python3; } >/dev/null || need_packages libarchive-tools python3; }
+# need_readers installs the other programs that tests read and write archives with.
+need_readers() {
+	local program missing=
+	for program in bsdtar python3 busybox zip 7z bzip2 xz zstd lz4 lzip; do command -v "$program" >/dev/null || missing=1; done
+	[ -z "$missing" ] || need_packages libarchive-tools python3 busybox-static zip p7zip-full bzip2 xz-utils zstd lz4 lzip
+}
 
 apt_get() {
 	local log

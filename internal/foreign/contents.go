@@ -116,7 +116,7 @@ func (c *Contents) take(m *member) error {
 
 // readContent copies a member's content.
 func readContent(m *member, w io.Writer) (int64, error) {
-	r, err := m.content()
+	r, err := m.checked()
 	if err != nil {
 		return 0, fmt.Errorf("open %q: %w", m.raw, err)
 	}

@@ -173,7 +173,7 @@ func sevenMember(f archiver.FileInfo) (*member, error) {
 	if !ok {
 		return nil, fmt.Errorf("header of %s is a %T", f.NameInArchive, f.Header)
 	}
-	m := &member{raw: h.Name, Entry: tree.Entry{Size: int64(h.UncompressedSize), ModTime: h.Modified}}
+	m := &member{raw: h.Name, crc: h.CRC32, Entry: tree.Entry{Size: int64(h.UncompressedSize), ModTime: h.Modified}}
 	if err := m.setMode(h.Mode()); err != nil {
 		return nil, err
 	}

@@ -82,12 +82,18 @@ func identifyPacked(ctx context.Context, packed archiver.Compression, r io.Reade
 		return f, &DamagedError{Err: err}
 	}
 	if !match.ByStream {
+		if _, err := io.Copy(io.Discard, io.LimitReader(plain, enoughToJudge)); err != nil {
+			return f, &DamagedError{Err: err} // what it holds cannot be known
+		}
 		return f, fmt.Errorf("%s-packed, but no tar file inside: %w", packed.Extension()[1:], ErrUnknown)
 	}
 	return f, nil
 }
 
 const tarBlock = 512
+
+// enoughToJudge is how much of packed bytes is read to find out whether they are damaged.
+const enoughToJudge = 64 << 20
 
 // plainReader hides that a reader can seek.
 type plainReader struct{ r io.Reader }

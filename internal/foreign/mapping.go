@@ -257,8 +257,13 @@ func (a *assigner) takeSource(p string, c candidate) {
 // volumeData is the folder in which the engine keeps the data of a volume.
 const volumeData = "_data"
 
-// nested takes out of a folder what is a source of its own there: a mount inside a mount.
+// nested takes out of a folder what is a source of its own there, a mount inside a mount, and what a restore has set aside there.
 func (a *assigner) nested(p string, outer compose.Source) {
+	for _, child := range a.children(p) {
+		if strings.HasPrefix(path.Base(child), tree.StagingName("")) && a.isDir(child) {
+			a.out.Left = append(a.out.Left, Left{Folder: child, Why: "set aside by a restore", in: outer.Name})
+		}
+	}
 	for _, s := range a.target.Sources {
 		rel := inside(outer, s)
 		if rel == "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 
@@ -17,8 +18,9 @@ type member struct {
 	raw string // its name as it stands there
 	// Entry has the cleaned name as Path; of a hard link Link is the cleaned name of the first one.
 	tree.Entry
-	owned  bool // the format says owners
-	sparse bool // the format says that it has holes
+	owned  bool   // the format says owners
+	sparse bool   // the format says that it has holes
+	crc    uint32 // of the content, where the library does not check it itself; 0: not known
 	// content opens a file's content; what is read of it counts. It is valid until the next member.
 	content func() (io.ReadCloser, error)
 }
@@ -151,6 +153,32 @@ func (w *walker) open(f archiver.FileInfo) (io.ReadCloser, error) {
 	return reopened{r, file}, nil
 }
 
+var errSum = errors.New("its sum is not the one in the archive")
+
+// checked is the content of a member, which fails at its end where the sum differs.
+func (m *member) checked() (io.ReadCloser, error) {
+	r, err := m.content()
+	if err != nil || m.crc == 0 {
+		return r, err
+	}
+	return reopened{&summed{r: r, want: m.crc}, r}, nil
+}
+
+// summed compares the CRC-32 of what is read through it.
+type summed struct {
+	r         io.Reader
+	sum, want uint32
+}
+
+func (s *summed) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	s.sum = crc32.Update(s.sum, crc32.IEEETable, p[:n])
+	if errors.Is(err, io.EOF) && s.sum != s.want {
+		err = errSum
+	}
+	return n, err
+}
+
 // reopened reads from one thing and closes another.
 type reopened struct {
 	io.Reader
@@ -162,7 +190,7 @@ const maxLink = 4095
 
 // linkBody reads the target of a symbolic link from its content, where zip and 7z keep it.
 func (w *walker) linkBody(m *member) (string, error) {
-	r, err := m.content()
+	r, err := m.checked()
 	if err != nil {
 		return "", err
 	}
