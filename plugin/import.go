@@ -10,6 +10,7 @@ import (
 
 	"github.com/memsys/docker-memsys/compose"
 	"github.com/memsys/docker-memsys/internal/archive"
+	"github.com/memsys/docker-memsys/internal/audit"
 	"github.com/memsys/docker-memsys/internal/foreign"
 	"github.com/memsys/docker-memsys/internal/store"
 )
@@ -154,6 +155,8 @@ func (s *session) runImport(ctx context.Context, p *foreignPlan, note string) (r
 	if err != nil {
 		return nil, err
 	}
+	s.audited.archives = append(s.audited.archives, audit.Archive{Change: audit.Made, Name: b.Name, SHA256: c.Report.SHA256})
+	s.audited.incomplete = s.audited.incomplete || !c.Manifest.Complete
 	return &imported{
 		Name: b.Name, Path: b.Path, Size: b.Size, Files: b.Files, Bytes: b.Bytes, Complete: c.Manifest.Complete,
 		SHA256: c.Report.SHA256, Origin: c.Manifest.Origin, Mapping: p.Mapping, Warnings: c.Manifest.Warnings,
