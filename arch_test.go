@@ -81,6 +81,7 @@ var doors = []struct {
 	},
 	{
 		[]string{"github.com/mholt/archiver"},
+		nil,
 		[]string{"internal/foreign"},
 		"it hands names and links of strangers through unchecked: one package checks them",
 	},

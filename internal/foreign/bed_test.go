@@ -37,7 +37,7 @@ func newBed(t testing.TB) *bed {
 		assert.NilError(t, os.MkdirAll(filepath.Dir(b.path(name)), 0o755))
 		assert.NilError(t, os.WriteFile(b.path(name), []byte(body), 0o600))
 	}
-	b.target.Sources = []compose.Source{{Name: "data", Kind: compose.Bind, Path: "/srv/memory-system/data"}}
+	b.target = newTarget()
 	return b
 }
 
@@ -152,4 +152,8 @@ func (b *bed) read(name string) string {
 	data, err := os.ReadFile(b.path("place/out/data/data/" + name))
 	assert.NilError(b.t, err)
 	return string(data)
+}
+
+func newTarget() Target {
+	return Target{Sources: []compose.Source{{Name: "data", Kind: compose.Bind, Path: "/srv/memory-system/data"}}}
 }
