@@ -169,8 +169,7 @@ func (a *app) backupToRestore(ctx context.Context, dir *store.Dir, args []string
 			return b, err
 		}
 	}
-	switch {
-	case b.Former && b.State == store.Damaged:
+	if b.Former && b.State == store.Damaged {
 		return b, &outcome{
 			code: exitDamaged, message: fmt.Sprintf("%s is damaged: %s; nothing was changed", b.Name, b.Why), hint: "docker memsys verify " + b.Path,
 		}
