@@ -45,6 +45,9 @@ type Project struct {
 	ConfigFiles []string `json:"configFiles"`
 	EngineID    string   `json:"engineId,omitempty"`
 	Host        string   `json:"host,omitempty"`
+	// OS and Architecture are the engine's, in the words of Go: linux, amd64.
+	OS           string `json:"os,omitempty"`
+	Architecture string `json:"architecture,omitempty"`
 	// Files are the project's own files that the archive holds.
 	Files []ProjectFile `json:"files,omitempty"`
 	// Selected are the services that the backup was limited to; empty for a backup of the whole project.

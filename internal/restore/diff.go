@@ -41,6 +41,7 @@ func (p *Plan) compareTarget(ctx context.Context, t *Target) error {
 		return err
 	}
 	t.Changes.take(found, t.view)
+	p.noteOwners(t, found)
 	kepts := setOf(t.Changes.Kept)
 	t.Changes.Removed = slices.DeleteFunc(t.Changes.Removed, func(path string) bool { return holdsAny(path, kepts) })
 	t.Changes.Same = t.Entries - int64(len(t.Changes.Added)+len(t.Changes.Changed)+len(t.Changes.Attributes))

@@ -100,7 +100,7 @@ func (p *Plan) leftOut(t *Target, k *keeper) (patterns []string) {
 		return nil // the archive says nothing of what was set aside
 	}
 	for _, x := range p.manifest.Exclusions {
-		if x.Source != t.Name {
+		if x.Source != t.source.Name {
 			continue
 		}
 		for _, path := range x.Paths {
@@ -111,7 +111,7 @@ func (p *Plan) leftOut(t *Target, k *keeper) (patterns []string) {
 		}
 	}
 	for _, problem := range p.manifest.Problems {
-		if problem.Source == t.Name && problem.Kind == problemUnreadable {
+		if problem.Source == t.source.Name && problem.Kind == problemUnreadable {
 			k.paths[problem.Path] = keepUnread
 		}
 	}

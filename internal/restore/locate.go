@@ -21,6 +21,9 @@ func (p *Plan) choose(ctx context.Context) error {
 	if err := p.known(); err != nil {
 		return err
 	}
+	if err := p.checkMaps(); err != nil {
+		return err
+	}
 	for _, s := range p.manifest.Sources {
 		if !p.wanted(s) {
 			continue
@@ -31,12 +34,16 @@ func (p *Plan) choose(ctx context.Context) error {
 		}
 		now, ok := p.present(s)
 		if !ok {
-			p.skip(s.Name, fmt.Sprintf("the project has no %s of this name any more: restore it with --to", s.Kind), false)
+			p.absentHere(s)
 			continue
 		}
 		t := &Target{
-			Name: s.Name, Kind: s.Kind, Prefix: s.Prefix, Single: s.SingleFile, Entries: s.Entries, Bytes: s.Bytes, source: s,
+			Name: now.Name, Kind: string(now.Kind), Prefix: s.Prefix, Single: s.SingleFile, Entries: s.Entries, Bytes: s.Bytes, source: s,
 		}
+		if now.Name != s.Name {
+			t.Was = s.Name
+		}
+		p.surveys[t] = &survey{present: now, owners: map[string]int64{}, moved: map[[2]string]int64{}, dims: map[int]bool{}}
 		if now.Excluded != "" {
 			t.Aside = "the source is not in backups now: " + now.Excluded
 		}
@@ -89,14 +96,6 @@ func (p *Plan) wanted(s archive.Source) bool {
 	return len(p.req.Services) == 0 || slices.ContainsFunc(s.Mounts, func(m archive.Mount) bool {
 		return slices.Contains(p.req.Services, m.Service)
 	})
-}
-
-func (p *Plan) present(s archive.Source) (compose.Source, bool) {
-	i := slices.IndexFunc(p.req.Sources, func(c compose.Source) bool { return c.Name == s.Name && string(c.Kind) == s.Kind })
-	if i < 0 {
-		return compose.Source{}, false
-	}
-	return p.req.Sources[i], true
 }
 
 func (p *Plan) skip(name, why string, wanted bool) {

@@ -44,6 +44,13 @@ type Request struct {
 	Services []string // sources that these services mount; empty for all
 	Paths    []string // patterns of paths inside the sources; empty for everything
 
+	// Maps say which sources are others here, Owners which users and groups.
+	Maps   []SourceMap
+	Owners []OwnerMap
+	// Present are the services of the present project, Declared the embedding dimensions that they declare: for the comparison.
+	Present  []archive.Service
+	Declared []Declared
+
 	AllowOtherProject bool
 	StopForeign       bool
 	Devices           bool // device nodes of the backup are made
@@ -103,6 +110,8 @@ type Plan struct {
 	reader   *archive.Reader
 	quiesce  quiesce.Plan
 	volumes  map[string]engine.Volume
+	surveys  map[*Target]*survey
+	owners   owners
 	req      Request
 }
 
@@ -111,7 +120,9 @@ type Target struct {
 	Name   string `json:"name"`
 	Kind   string `json:"kind"`
 	Prefix string `json:"prefix"` // its root in the archive
-	Root   string `json:"root"`   // on this machine; empty for a volume that is made first
+	// Was is its name in the backup, where that is another one.
+	Was    string `json:"was,omitempty"`
+	Root   string `json:"root"` // on this machine; empty for a volume that is made first
 	Single bool   `json:"singleFile,omitempty"`
 	// Missing tells that the root does not exist yet, Volume that the volume does not.
 	Missing bool            `json:"missing,omitempty"`
@@ -119,6 +130,8 @@ type Target struct {
 	Entries int64           `json:"entries"`
 	Bytes   int64           `json:"bytes"`
 	Changes Changes         `json:"changes"`
+	// Owners counts the entries of the backup by the owner that they get, UID:GID.
+	Owners map[string]int64 `json:"owners,omitempty"`
 
 	// Aside says why the entries that are replaced stay in the staging folder afterwards; empty where a safety backup has them.
 	Aside string `json:"aside,omitempty"`

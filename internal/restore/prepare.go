@@ -42,6 +42,9 @@ func Prepare(ctx context.Context, r *archive.Reader, req Request) (*Plan, error)
 	if err := p.compareSince(ctx); err != nil {
 		return nil, err
 	}
+	if err := p.differ(ctx); err != nil {
+		return nil, err
+	}
 	p.keepPresent()
 	if err := p.room(); err != nil {
 		return nil, err
@@ -56,7 +59,7 @@ func Prepare(ctx context.Context, r *archive.Reader, req Request) (*Plan, error)
 func newPlan(r *archive.Reader, req Request) *Plan {
 	p := &Plan{
 		ID: req.ID, Backup: req.Backup, Warnings: slices.Clone(req.Warnings), Undoes: req.Undo.undone(),
-		reader: r, req: req, volumes: map[string]engine.Volume{},
+		reader: r, req: req, volumes: map[string]engine.Volume{}, surveys: map[*Target]*survey{}, owners: newOwners(req.Owners),
 	}
 	m := formerManifest(req)
 	if r != nil {
@@ -68,13 +71,15 @@ func newPlan(r *archive.Reader, req Request) *Plan {
 }
 
 func (p *Plan) compareIdentity() {
-	p.Differences = differences(p.manifest.Project, p.req.Project)
-	if len(p.Differences) == 0 || p.req.AllowOtherProject {
+	p.Differences = identity(p.manifest.Project, p.req.Project)
+	if !p.elsewhere() || p.req.AllowOtherProject {
 		return
 	}
 	var parts []string
 	for _, d := range p.Differences {
-		parts = append(parts, d.String())
+		if d.Identity {
+			parts = append(parts, d.String())
+		}
 	}
 	p.refuse(OtherProject, p.manifest.Project.Name, "the backup is of another project (%s)", strings.Join(parts, "; "))
 }
@@ -255,7 +260,10 @@ func (p *Plan) warn() {
 		return
 	}
 	for _, s := range p.req.Sources {
-		known := slices.ContainsFunc(p.manifest.Sources, func(a archive.Source) bool { return a.Name == s.Name && a.Kind == string(s.Kind) })
+		known := slices.ContainsFunc(p.manifest.Sources, func(a archive.Source) bool {
+			now, ok := p.present(a)
+			return ok && now.Name == s.Name
+		})
 		if s.Excluded == "" && !known && len(p.req.Only)+len(p.req.Services) == 0 {
 			p.Warnings = append(p.Warnings, fmt.Sprintf("source %s is not in the backup: it stays as it is", s.Name))
 		}

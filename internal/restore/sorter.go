@@ -14,13 +14,14 @@ import (
 // front.
 type sorter struct {
 	targets []*Target
+	owners  owners
 	writers []*tree.Writer
 	live    []map[string]*tree.Entry // folders that only lead to what is restored, as they are
 }
 
 func newSorter(p *Plan) *sorter {
 	n := len(p.Targets)
-	return &sorter{targets: p.Targets, writers: make([]*tree.Writer, n), live: make([]map[string]*tree.Entry, n)}
+	return &sorter{targets: p.Targets, owners: p.owners, writers: make([]*tree.Writer, n), live: make([]map[string]*tree.Entry, n)}
 }
 
 // readParents reads the folders that only lead to what is restored: they keep their attributes.
@@ -49,8 +50,9 @@ func (s *sorter) readParents(ctx context.Context) error {
 
 // pick chooses an entry of the archive for the target that it belongs to.
 func (s *sorter) pick(e *archive.Entry) *tree.Entry {
+	entry := s.owners.entry(&e.Entry)
 	for i, t := range s.targets {
-		out, ok := t.view.place(&e.Entry)
+		out, ok := t.view.place(entry)
 		if !ok || !t.archived() {
 			continue
 		}

@@ -152,7 +152,7 @@ func (p *Plan) newView(ctx context.Context, t *Target, choice func(*tree.Entry) 
 	case t.From == FromNothing:
 		each, err = emptyEntries(t.Prefix, t.Root)
 	default:
-		each = archiveEntries(ctx, p.reader)
+		each = p.owners.entries(archiveEntries(ctx, p.reader))
 	}
 	if err != nil {
 		return nil, err
