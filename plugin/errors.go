@@ -171,13 +171,14 @@ func restoreVerdict(err error) *verdict {
 		pattern  *restore.PatternError
 		refused  *restore.RefusedError
 		notEmpty *restore.NotEmptyError
+		unmapped *restore.MapError
 	)
 	switch {
 	case errors.As(err, &stuck):
 		return &verdict{Code: exitNeedsPerson, Message: err.Error(), Hint: "look at what is where, then run docker memsys again: it tries once more"}
 	case errors.As(err, &damaged):
 		return &verdict{Code: exitDamaged, Message: err.Error(), Hint: "docker memsys list, and restore from a backup that is verified"}
-	case errors.As(err, &unknown), errors.As(err, &pattern):
+	case errors.As(err, &unknown), errors.As(err, &pattern), errors.As(err, &unmapped):
 		return &verdict{Code: exitUsage, Message: err.Error()}
 	case errors.As(err, &refused):
 		return &verdict{Code: exitFailed, Message: err.Error() + "; nothing was changed", Hint: refusalHint(refused.Refusals)}

@@ -25,7 +25,7 @@ type foreignOptions struct {
 }
 
 func foreignFlags(cmd *cobra.Command, o *foreignOptions) {
-	cmd.Flags().StringArrayVar(&o.maps, "map", nil, "Of an archive that others made: this folder in it is that source, as FOLDER=SOURCE; FOLDER= leaves it out; may be repeated")
+	cmd.Flags().StringArrayVar(&o.maps, "map", nil, "A source of the backup, or a folder of an archive that others made, is that source of the project: OLD=SOURCE; OLD= leaves it out; may be repeated")
 	cmd.Flags().BoolVar(&o.noLimits, "no-limits", false, "Take an archive that others made although it unpacks to 200 times its size and more")
 	_ = cmd.RegisterFlagCompletionFunc("map", cobra.NoFileCompletions)
 }
@@ -205,9 +205,6 @@ func unrecorded(string, any) error { return nil }
 // removed at the end, or by recover.
 func (s *session) native(ctx context.Context, b store.Backup, opts restoreOptions, do func(store.Backup, *foreignPlan) error) error {
 	if !b.Former {
-		if len(opts.maps) > 0 {
-			return mapOfOurs(b)
-		}
 		return do(b, nil)
 	}
 	return s.readForeign(ctx, b.Path, opts.foreignOptions, func(p *foreignPlan) (err error) {
@@ -273,6 +270,7 @@ func (s *session) plannedForeign(ctx context.Context, b store.Backup, opts resto
 		if err := s.showForeign(plan, opts); err != nil {
 			return err
 		}
+		opts.maps = nil // what was made of it has the names of the project
 		return s.planned(ctx, own, opts, func(p *planned) error {
 			if opts.dryRun {
 				p.Backup.Path = b.Path
@@ -309,9 +307,4 @@ func (s *session) showForeign(p *foreignPlan, opts restoreOptions) error {
 	}
 	s.app.pauseDisplay()
 	return writeClean(s.app.err, p.text())
-}
-
-// mapOfOurs refuses --map for what needs none.
-func mapOfOurs(b store.Backup) error {
-	return usagef("--map: %s is a backup of docker memsys, whose sources have their names already", b.Name)
 }

@@ -17,6 +17,7 @@ import (
 type restoreOptions struct {
 	lockOptions
 	foreignOptions
+	moveOptions
 	backups           string
 	sources           []string
 	services          []string
@@ -81,6 +82,7 @@ func (a *app) restoreFlags(cmd *cobra.Command, opts *restoreOptions) {
 	flags.BoolVar(&opts.stopForeign, "stop-foreign", false, "Also stop containers of others that use the data, and start them again")
 	flags.BoolVar(&opts.devices, "allow-devices", false, "Make device nodes that are in the backup")
 	flags.StringVar(&opts.format, "format", "", formatHelp)
+	moveFlags(cmd, &opts.moveOptions)
 	noHooksFlag(cmd, &opts.noHooks)
 	lockFlags(cmd, &opts.lockOptions)
 	foreignFlags(cmd, &opts.foreignOptions)

@@ -127,7 +127,11 @@ func targetText(b *strings.Builder, t *restore.Target) {
 	case t.Missing:
 		root += " (new)"
 	}
-	fmt.Fprintf(b, "restore %s %s -> %s: %s, %s\n", t.Kind, t.Name, root, plural(t.Entries, "entry", "entries"), size(t.Bytes))
+	name := t.Name
+	if t.Was != "" {
+		name += " (" + t.Was + " in the backup)"
+	}
+	fmt.Fprintf(b, "restore %s %s -> %s: %s, %s\n", t.Kind, name, root, plural(t.Entries, "entry", "entries"), size(t.Bytes))
 	if t.Missing {
 		return
 	}

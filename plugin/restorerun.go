@@ -40,6 +40,10 @@ func (s *session) restoreRequest(ctx context.Context, b store.Backup, opts resto
 		AllowOtherProject: opts.allowOtherProject, StopForeign: opts.stopForeign, Devices: opts.devices,
 		Safety: !opts.noSafetyBackup, ID: strings.ToLower(rand.Text()[:12]), Free: tree.FreeSpace, Warnings: s.Warnings,
 	}
+	if err := s.moved(&req, opts); err != nil {
+		return req, err
+	}
+	req.Present = s.services(ctx)
 	if s.reachable() {
 		req.Volumes = s.Engine.Client
 		if req.Containers, err = s.containers(ctx); err != nil {

@@ -46,7 +46,7 @@ func (a *app) restoreTo(ctx context.Context, args []string, opts restoreOptions)
 		return a.restoreForeignTo(ctx, b, opts)
 	}
 	if len(opts.maps) > 0 {
-		return mapOfOurs(b)
+		return usagef("--map says nothing about a restore with --to: its folders have the names of the sources in the backup")
 	}
 	return a.unpackTo(ctx, dir.Dir, b, opts)
 }
@@ -61,8 +61,12 @@ func (a *app) unpackTo(ctx context.Context, dir *store.Dir, b store.Backup, opts
 	if err != nil {
 		return err
 	}
+	owners, err := opts.owners()
+	if err != nil {
+		return err
+	}
 	req := restore.Request{
-		Backup: from, To: to, Only: opts.sources, Services: opts.services, Paths: opts.paths, Devices: opts.devices,
+		Backup: from, To: to, Owners: owners, Only: opts.sources, Services: opts.services, Paths: opts.paths, Devices: opts.devices,
 		ID: strings.ToLower(rand.Text()[:12]), Free: tree.FreeSpace,
 	}
 	return withArchive(b, func(r *archive.Reader) error {

@@ -208,6 +208,7 @@ func (s *session) archiveProject() archive.Project {
 	host, _ := os.Hostname() // what is not known is left out
 	return archive.Project{
 		Name: s.Name, WorkingDir: s.WorkingDir, ConfigFiles: s.ConfigFiles, EngineID: s.Info.ID, Host: host,
+		OS: s.Info.OS, Architecture: s.Info.Architecture,
 	}
 }
 

@@ -28,6 +28,7 @@ func codecs() []helper.Codec {
 		helper.Typed[*restore.DamagedError]("restore.damaged"),
 		helper.Typed[*restore.UnknownError]("restore.unknown"),
 		helper.Typed[*restore.NotEmptyError]("restore.not empty"),
+		helper.Typed[*restore.MapError]("restore.map"),
 		wrapping("restore.pattern", func(e *restore.PatternError) wrapped { return wrap(e.Err) },
 			func(w wrapped) error { return &restore.PatternError{Err: w.cause()} }),
 		wrapping("restore.reverted", func(e *restore.RevertedError) wrapped { return wrap(e.Err) },

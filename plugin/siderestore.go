@@ -54,7 +54,7 @@ func (s *session) prepare(ctx context.Context, b store.Backup, r *archive.Reader
 func (s *session) foresee(b store.Backup, m *archive.Manifest, opts restoreOptions) {
 	s.restoring, s.devices, s.single = b.Path, opts.devices, map[string]bool{}
 	for _, src := range m.Sources {
-		s.single[src.Name] = src.SingleFile
+		s.single[opts.hereIs(src.Name)] = src.SingleFile
 	}
 }
 

@@ -122,6 +122,8 @@ func Prepare(ctx context.Context, dir *store.Dir, req Request) (*Plan, error) {
 	p.Sequence = store.NextSequence(all)
 	if b, ok := dir.NewestGood(all); ok {
 		p.Previous = &b
+	} else if was := renamed(all, dir.Owner); was != "" {
+		p.Warnings = append(p.Warnings, was)
 	}
 	p.choose(ctx)
 	if err := p.look(ctx, true); err != nil {
