@@ -27,6 +27,12 @@ func NeedOwnEngine(t testing.TB) {
 // secondEngine starts one more engine of the same version, with the settings, and returns its folder and its process id.
 func secondEngine(t testing.TB, settings ...string) (string, int) {
 	t.Helper()
+	return engineOf(t, EngineVersion(), settings...)
+}
+
+// engineOf starts one more engine of a version.
+func engineOf(t testing.TB, version string, settings ...string) (string, int) {
+	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "memsys-e2e2.")
 	assert.NilError(t, err)
 	reachable(t, dir)
@@ -36,7 +42,7 @@ func secondEngine(t testing.TB, settings ...string) (string, int) {
 		}
 		assert.Check(t, os.RemoveAll(dir))
 	})
-	engineScript(t, append([]string{"start", EngineVersion(), dir}, settings...)...).Assert(t, icmd.Success)
+	engineScript(t, append([]string{"start", version, dir}, settings...)...).Assert(t, icmd.Success)
 	recorded, err := os.ReadFile(filepath.Join(dir, "engine.pid"))
 	assert.NilError(t, err)
 	pid, err := strconv.Atoi(strings.Fields(string(recorded))[0])
