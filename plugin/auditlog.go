@@ -135,7 +135,7 @@ func (s *session) appendAudit(ctx context.Context, e audit.Entry) {
 		return
 	}
 	if out.Lost {
-		s.app.missed = errors.New("the audit log is not as this machine knows it")
+		s.app.miss(errors.New("the audit log is not as this machine knows it"))
 	}
 	for _, made := range e.Archives {
 		if made.Change != audit.Made {
@@ -168,7 +168,16 @@ func (a *app) missAudit(err error) {
 		return
 	}
 	a.sink().Report(progress.Event{Step: "audit", Status: progress.Warning, Text: "the operation is not in the audit log: " + err.Error()})
-	a.missed = fmt.Errorf("it is not in the audit log: %w", err)
+	a.miss(fmt.Errorf("it is not in the audit log: %w", err))
+}
+
+// miss remembers what a run that did its work could not do: it ends with 3.
+func (a *app) miss(err error) {
+	if a.missed == nil {
+		a.missed = err
+	} else {
+		a.missed = fmt.Errorf("%w; %w", a.missed, err)
+	}
 }
 
 // quietFlags say how a command speaks, not what it does.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -251,6 +252,10 @@ func (s *session) resolve(ctx context.Context, p *journal.Interrupted) error {
 	removed, err := backup.Recover(p.Steps)
 	for _, path := range removed {
 		s.recovered("removed the unfinished archive " + path)
+	}
+	if errors.Is(err, syscall.EROFS) { // it is swept once the disk can be written
+		s.app.miss(err)
+		err = nil
 	}
 	if err := errors.Join(err, s.resumeServices(ctx, p)); err != nil { // services run whatever a full or read-only disk says
 		return err

@@ -30,7 +30,7 @@ type app struct {
 	display      *display.Display
 	connected    *connection
 	invoked      map[string]any // arguments and flags, for the audit log
-	missed       error          // why an operation is not in the audit log as it should
+	missed       error          // what a run that did its work could not do: write the audit log, remove a file
 	// initDocker readies Docker's configuration for a command; nil outside the plugin framework.
 	initDocker func(cmd *cobra.Command, args []string) error
 }

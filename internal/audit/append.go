@@ -141,7 +141,7 @@ func (l *Log) first(out *Appended, end ending, h heads) error {
 	for _, m := range gone { // removed, perhaps with all backups: the new log says so
 		out.note(fmt.Sprintf("the former audit log of %s, %s, is gone", counted(m.Sequence), m.Log))
 	}
-	if len(gone) == 0 && len(h.Logs) > 0 {
+	if len(h.Logs) > len(gone) {
 		out.lost("the audit log that this machine knows here is on another file system: is it mounted?")
 	}
 	if len(end.torn) > 0 {

@@ -13,8 +13,12 @@ import (
 // lock, may be writing a younger one.
 const halfWrittenAge = time.Hour
 
-// Sweep removes sums, records and latest_backup.txt that were being written by a run that was killed, such as a verification. Those of a
-// backup stand in its journal. What cannot be removed stays: it hinders nobody.
+// unfinishedAge is the same for an archive that is being written, on a file system without locks perhaps by a run of another machine. Its journal
+// names it; what could not be removed then, because the disk was read-only or not mounted, goes here.
+const unfinishedAge = 24 * time.Hour
+
+// Sweep removes sums, records, latest_backup.txt and archives that were being written by a run that was killed and that no journal names,
+// such as a verification's. What cannot be removed stays: it hinders nobody.
 func (d *Dir) Sweep(now time.Time) error {
 	entries, err := os.ReadDir(d.Path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -24,11 +28,17 @@ func (d *Dir) Sweep(now time.Time) error {
 		return err
 	}
 	for _, e := range entries {
-		if !d.halfWritten(e.Name()) || !e.Type().IsRegular() {
+		age := halfWrittenAge
+		switch {
+		case !e.Type().IsRegular():
+			continue
+		case IsTemporary(e.Name()):
+			age = unfinishedAge
+		case !d.halfWritten(e.Name()):
 			continue
 		}
 		info, err := e.Info()
-		if err != nil || now.Sub(info.ModTime()) < halfWrittenAge {
+		if err != nil || now.Sub(info.ModTime()) < age {
 			continue
 		}
 		if removed := os.Remove(filepath.Join(d.Path, e.Name())); removed != nil && !errors.Is(removed, fs.ErrNotExist) {

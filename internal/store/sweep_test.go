@@ -15,7 +15,7 @@ func TestWhatAKilledVerificationWasWritingIsSwept(t *testing.T) {
 	now := time.Now()
 	old := []string{".memory_backup_20260101_000000.tar.gz.json.tmp-123", ".memory_backup_20260101_000000_2.tar.gz.sha256.tmp-9", ".latest_backup.txt.tmp-4"}
 	stays := []string{
-		".memory_backup_20260101_000000.tar.gz.tmp-00ff", // an archive in work: its journal knows it
+		".memory_backup_20260101_000000.tar.gz.tmp-00ff", // an archive that may be in work
 		"memory_backup_20260101_000000.tar.gz.json", ".notes.json.tmp-1", "my.json.tmp-1", ".memory_backup_x.tar.gz.json.tmp-1",
 	}
 	young := ".memory_backup_20260102_000000.tar.gz.json.tmp-1"
@@ -34,5 +34,12 @@ func TestWhatAKilledVerificationWasWritingIsSwept(t *testing.T) {
 		_, err := os.Lstat(filepath.Join(d.Path, name))
 		assert.ErrorIs(t, err, os.ErrNotExist)
 	}
+	archive := filepath.Join(d.Path, stays[0])
+	assert.NilError(t, d.Sweep(now.Add(21*time.Hour)))
+	_, err = os.Lstat(archive)
+	assert.NilError(t, err)
+	assert.NilError(t, d.Sweep(now.Add(23*time.Hour)))
+	_, err = os.Lstat(archive)
+	assert.ErrorIs(t, err, os.ErrNotExist)
 	assert.NilError(t, Open(filepath.Join(d.Path, "gone")).Sweep(now))
 }
