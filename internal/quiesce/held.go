@@ -23,21 +23,52 @@ type Held struct {
 	mu      sync.Mutex
 	items   []Item // held and not yet let go
 	all     []Item
+	spans   map[string]span // by container
 	since   time.Time
+	paused  time.Time // since when the limit counts
 	lasted  time.Duration
 	settled bool // everything is held: from now on the limit lets go by itself
 	ended   bool
 	expired bool
 }
 
+// span is the time in which one container was held.
+type span struct{ from, to time.Time }
+
+// Time is how long a container was held still.
+type Time struct {
+	Item  Item
+	Still time.Duration
+}
+
 // begin starts to count the time, just before the first container is held.
 func (h *Held) begin() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.since = h.q.Now()
-	if h.limit > 0 {
+	h.since, h.spans = h.q.Now(), map[string]span{}
+}
+
+// limitFromNow starts to count the limit, just before the first container is paused.
+func (h *Held) limitFromNow() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.limit > 0 && h.timer == nil {
+		h.paused = h.q.Now()
 		h.timer = time.AfterFunc(h.limit, h.expire)
 	}
+}
+
+// Times are how long each container was held still. Ask after Release.
+func (h *Held) Times() []Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var out []Time
+	for _, it := range h.all {
+		if s := h.spans[it.ID]; !s.to.IsZero() {
+			out = append(out, Time{it, s.to.Sub(s.from)})
+		}
+	}
+	return out
 }
 
 // settle tells that everything is held; false: too late, the limit has passed.
@@ -73,6 +104,7 @@ func (h *Held) add(it Item) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.items, h.all = append(h.items, it), append(h.all, it)
+	h.spans[it.ID] = span{from: h.q.Now()}
 }
 
 func (h *Held) drop(it Item) {
@@ -118,7 +150,7 @@ func (h *Held) Release(ctx context.Context) error {
 		return nil
 	}
 	// The limit may have passed while this whole process stood still: then the guardian has let go.
-	if !h.ended && !h.expired && h.limit > 0 && h.q.Now().Sub(h.since) > h.limit {
+	if !h.ended && !h.expired && h.timer != nil && h.q.Now().Sub(h.paused) > h.limit {
 		h.markExpired()
 	}
 	return h.release(ctx)
@@ -130,15 +162,32 @@ func (h *Held) release(ctx context.Context) error {
 	done, left, err := letGoAll(ctx, h.q.Engine, h.items)
 	h.items = left
 	for _, r := range done {
+		h.spans[r.Item.ID] = span{h.spans[r.Item.ID].from, h.q.Now()}
 		h.q.report("resume", r.Item, progress.Done)
 	}
 	if !h.ended {
 		h.end(len(left) == 0)
 	}
+	h.q.postStart(ctx, done)
 	if len(left) > 0 {
 		return err
 	}
 	return errors.Join(err, h.q.released(h.id))
+}
+
+// postStart runs the services' own commands after a start. One that fails is told; the service runs.
+func (q *Quiescer) postStart(ctx context.Context, done []Resumed) {
+	if q.Hooks == nil {
+		return
+	}
+	for _, r := range done {
+		if r.How != Started {
+			continue
+		}
+		if err := q.Hooks.PostStart(ctx, r.Item); err != nil {
+			q.Sink.Report(progress.Event{Step: "resume", Object: r.Item.Label(), Status: progress.Warning, Text: "it runs, but its post_start command failed: " + err.Error()})
+		}
+	}
 }
 
 func (h *Held) end(released bool) {

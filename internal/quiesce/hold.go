@@ -5,6 +5,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/memsys/docker-memsys/internal/engine"
@@ -72,7 +75,32 @@ type Quiescer struct {
 	// Limit is how long a pause may last before everything is let go by itself; 0 means no limit. A hold by stopping has none.
 	Limit time.Duration
 	Sink  progress.Sink
+	// Hooks are the services' own commands around stop and start; nil: there are none.
+	Hooks Hooks
+
+	recorded recorded
 }
+
+// Hooks runs what a service asks for when it is stopped and started: pre_stop and post_start of its compose file, which the engine
+// by itself does not run.
+type Hooks interface {
+	// PreStop runs in the container before it is stopped. An error keeps it running.
+	PreStop(ctx context.Context, it Item) error
+	// PostStart runs in the container after it was started again.
+	PostStart(ctx context.Context, it Item) error
+}
+
+// CannotPauseError says that the engine has no way to pause a container.
+type CannotPauseError struct {
+	Item Item
+	Err  error
+}
+
+// Error says what the engine said.
+func (e *CannotPauseError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *CannotPauseError) Unwrap() error { return e.Err }
 
 // Hold holds the containers of the plan still. If one cannot be held, those held already are let go again and the error says why.
 // A container that stopped or was paused by somebody else meanwhile is left as it is. A request under way is waited for even when ctx
@@ -87,19 +115,19 @@ func (q *Quiescer) Hold(ctx context.Context, p Plan) (*Held, error) {
 		return h, nil
 	}
 	h.id = rand.Text()
-	if p.Mode != Stop {
+	if pauses(items) {
 		h.limit = q.Limit
-		// A pause is short: one record for all, so that no disk is waited for while the first ones are paused.
-		if err := q.record(h.id, items...); err != nil {
-			return nil, err
-		}
 	}
-	if h.watch, err = q.Guard.Watch(ctx, items, guardLimit(h.limit)); err != nil {
+	// A pause is short: one record for all, so that no disk is waited for while the first ones are paused.
+	if err := q.record(h.id, withAction(items, Pause)); err != nil {
+		return nil, err
+	}
+	if h.watch, err = q.Guard.Watch(ctx, items, guardLimit(h.limit, items)); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the guardian: %w", err), q.released(h.id))
 	}
 	h.begin()
-	for _, it := range items {
-		if err := q.hold(ctx, h, it); err != nil {
+	for _, level := range byLevel(items) {
+		if err := q.holdLevel(ctx, h, level); err != nil {
 			return nil, errors.Join(err, h.Release(ctx))
 		}
 	}
@@ -109,9 +137,40 @@ func (q *Quiescer) Hold(ctx context.Context, p Plan) (*Held, error) {
 	return h, nil
 }
 
-func guardLimit(limit time.Duration) time.Duration {
-	if limit == 0 {
+func pauses(items []Item) bool {
+	return slices.ContainsFunc(items, func(it Item) bool { return it.Action == Pause })
+}
+
+func withAction(items []Item, action Mode) []Item {
+	return slices.DeleteFunc(slices.Clone(items), func(it Item) bool { return it.Action != action })
+}
+
+// stopAllowance is by how much the guardian waits longer where something is stopped while something else is paused.
+const stopAllowance = 2 * time.Minute
+
+// holdLevel holds containers that do not wait for each other, at once. It returns when the last of them is held.
+func (q *Quiescer) holdLevel(ctx context.Context, h *Held, items []Item) error {
+	if err := q.record(h.id, withAction(items, Stop)); err != nil {
+		return err
+	}
+	if pauses(items) {
+		h.limitFromNow()
+	}
+	errs := make([]error, len(items))
+	var group sync.WaitGroup
+	for i, it := range items {
+		group.Go(func() { errs[i] = q.hold(ctx, h, it) })
+	}
+	group.Wait()
+	return errors.Join(errs...)
+}
+
+func guardLimit(limit time.Duration, items []Item) time.Duration {
+	switch {
+	case limit == 0:
 		return 0
+	case len(withAction(items, Stop)) > 0:
+		return limit + guardGrace + stopAllowance
 	}
 	return limit + guardGrace
 }
@@ -140,10 +199,8 @@ func (q *Quiescer) hold(ctx context.Context, h *Held, it Item) error {
 		return h.tooLong()
 	}
 	q.report(string(it.Action), it, progress.Working)
-	if it.Action == Stop {
-		if err := q.record(h.id, it); err != nil {
-			return err
-		}
+	if err := q.preStop(ctx, it); err != nil {
+		return err
 	}
 	// It counts as held from before the request: one that fails on the way back may have been done.
 	h.add(it)
@@ -152,10 +209,24 @@ func (q *Quiescer) hold(ctx context.Context, h *Held, it Item) error {
 		h.drop(it)
 		return nil
 	}
+	if err != nil && it.Action == Pause && strings.Contains(strings.ToLower(err.Error()), "cannot pause") {
+		err = &CannotPauseError{it, err}
+	}
 	if err != nil {
 		return fmt.Errorf("hold %s still: %w", it.Label(), err)
 	}
 	q.report(string(it.Action), it, progress.Done)
+	return nil
+}
+
+// preStop runs the service's own command before it is stopped.
+func (q *Quiescer) preStop(ctx context.Context, it Item) error {
+	if it.Action != Stop || q.Hooks == nil {
+		return nil
+	}
+	if err := q.Hooks.PreStop(ctx, it); err != nil {
+		return fmt.Errorf("stop %s: its pre_stop command failed: %w", it.Label(), err)
+	}
 	return nil
 }
 

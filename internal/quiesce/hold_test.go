@@ -112,7 +112,7 @@ func TestAPlanHoldsWhatRunsAndWrites(t *testing.T) {
 		held   []string
 		unheld int
 	}{
-		{quiesce.Auto, []string{"running pause"}, 1},
+		{quiesce.Auto, []string{"running pause", "restarting stop"}, 0},
 		{quiesce.Pause, []string{"running pause"}, 1},
 		{quiesce.Stop, []string{"running stop", "restarting stop"}, 0},
 		{quiesce.None, nil, 2},
@@ -389,7 +389,7 @@ func TestAHoldThatTakesLongerThanItsLimitFails(t *testing.T) {
 		p := b.plan(t, quiesce.Pause)
 		b.engine.Before(func(c enginetest.Call) error {
 			if c.Name == "Pause" {
-				time.Sleep(20 * time.Second)
+				time.Sleep(40 * time.Second)
 			}
 			return nil
 		})

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/memsys/docker-memsys/internal/engine"
@@ -29,22 +32,32 @@ type Resumed struct {
 // retryEvery is how long to wait before an engine that failed is asked again.
 const retryEvery = 200 * time.Millisecond
 
-// letGoAll lets all items go at once, and tries again until ctx ends. It returns what was done and the items that it could not let go.
+// How long what was held later has a start before what was held earlier is let go too, whatever became of the first.
+const (
+	leadUnpaused = 300 * time.Millisecond
+	leadStarted  = 3 * time.Second
+)
+
+// letGoAll lets all items go, in the reverse order of the hold but not one waiting for another that fails, and tries again until ctx
+// ends. It returns what was done and the items that it could not let go.
 func letGoAll(ctx context.Context, e Engine, items []Item) (done []Resumed, left []Item, err error) {
-	type result struct {
-		how How
-		err error
+	results := make([]result, len(items))
+	var group sync.WaitGroup
+	for _, level := range downwards(items) {
+		var tried sync.WaitGroup
+		lead := leadUnpaused
+		for _, i := range level {
+			if items[i].Action == Stop {
+				lead = leadStarted
+			}
+			tried.Add(1)
+			group.Go(func() { results[i] = letGo(ctx, e, items[i], sync.OnceFunc(tried.Done)) })
+		}
+		waitFor(&tried, lead)
 	}
-	results := make([]chan result, len(items))
+	group.Wait()
 	for i, it := range items {
-		results[i] = make(chan result, 1)
-		go func() {
-			how, err := letGo(ctx, e, it)
-			results[i] <- result{how, err}
-		}()
-	}
-	for i, it := range items {
-		r := <-results[i]
+		r := results[i]
 		if r.err != nil {
 			left = append(left, it)
 			err = errors.Join(err, fmt.Errorf("resume %s (container %s): %w", it.Label(), it.Name, r.err))
@@ -55,15 +68,48 @@ func letGoAll(ctx context.Context, e Engine, items []Item) (done []Resumed, left
 	return done, left, err
 }
 
-func letGo(ctx context.Context, e Engine, it Item) (How, error) {
+type result struct {
+	how How
+	err error
+}
+
+// downwards groups the indexes of items by level, the highest level first.
+func downwards(items []Item) [][]int {
+	groups := map[int][]int{}
+	for i, it := range items {
+		groups[it.Level] = append(groups[it.Level], i)
+	}
+	var out [][]int
+	for _, level := range slices.Backward(slices.Sorted(maps.Keys(groups))) {
+		out = append(out, groups[level])
+	}
+	return out
+}
+
+// waitFor waits for a group, but not longer than limit.
+func waitFor(group *sync.WaitGroup, limit time.Duration) {
+	over := make(chan struct{})
+	go func() {
+		group.Wait()
+		close(over)
+	}()
+	select {
+	case <-over:
+	case <-time.After(limit):
+	}
+}
+
+// letGo lets one container go; it calls tried after the first attempt.
+func letGo(ctx context.Context, e Engine, it Item, tried func()) result {
 	for {
 		how, err := letGoOnce(ctx, e, it)
+		tried()
 		if err == nil {
-			return how, nil
+			return result{how: how}
 		}
 		select {
 		case <-ctx.Done():
-			return "", err
+			return result{err: err}
 		case <-time.After(retryEvery):
 		}
 	}

@@ -7,6 +7,7 @@ package quiesce
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/memsys/docker-memsys/internal/engine"
 )
@@ -14,7 +15,7 @@ import (
 // Mode is how services are held still.
 type Mode string
 
-// The modes. Auto is Pause until a source asks for more.
+// The modes. Auto is Pause where that can give a consistent copy, else Stop.
 const (
 	Auto  Mode = "auto"
 	Pause Mode = "pause"
@@ -39,6 +40,10 @@ type Item struct {
 	Service string `json:"service,omitempty"`
 	Number  string `json:"number,omitempty"`
 	Action  Mode   `json:"action"` // Pause or Stop
+	// Level orders a hold: level 0 is held first and let go last. Items of one level are held at once.
+	Level int `json:"level,omitempty"`
+	// Why says why Auto stops it.
+	Why string `json:"-"`
 }
 
 // Label is how messages call the container: by its service where it has one.
@@ -66,32 +71,87 @@ type Unheld struct {
 	Why           string
 }
 
+// Request is what a plan is made of.
+type Request struct {
+	Mode Mode
+	// Containers are all of the engine: what depends on what is told by their labels.
+	Containers []engine.Container
+	// Writes tells which containers write into what is read: only these are held.
+	Writes func(engine.Container) bool
+	// NoPause says why the engine cannot pause; empty where it can.
+	NoPause string
+	// MustStop says why a pause of a container cannot give a consistent copy; empty where it can. nil: it always can.
+	MustStop func(engine.Container) string
+	// Last tells what is held after all others, since these write into it: Chroma servers. nil: nothing.
+	Last func(engine.Container) bool
+}
+
 // NewPlan decides which containers are held: those that run and that writes tells write into what is read. Paused, stopped and created
 // ones stay as they are, so they are not in the plan.
 func NewPlan(mode Mode, containers []engine.Container, writes func(engine.Container) bool) Plan {
-	p := Plan{Mode: mode}
-	action := p.Action()
-	for _, c := range containers {
-		if !runs(c.State) || !writes(c) {
+	return Arrange(Request{Mode: mode, Containers: containers, Writes: writes})
+}
+
+// Arrange decides which containers are held, how, and in which order: what depends on others first, what they depend on later.
+func Arrange(r Request) Plan {
+	p := Plan{Mode: r.Mode}
+	levels := levelsOf(r.Containers)
+	for _, c := range r.Containers {
+		if !runs(c.State) || !r.Writes(c) {
 			continue
 		}
+		action, why := r.action(c)
 		if why := unheld(action, c.State); why != "" {
 			p.Unheld = append(p.Unheld, Unheld{Name: c.Name, Service: c.Service, Why: why})
 			continue
 		}
-		p.Items = append(p.Items, Item{
-			ID: c.ID, Name: c.Name, Project: c.Project, Service: c.Service, Number: c.Number, Action: action,
-		})
+		it := Item{ID: c.ID, Name: c.Name, Project: c.Project, Service: c.Service, Number: c.Number, Action: action, Why: why, Level: levels[keyOf(c)]}
+		if r.Last != nil && r.Last(c) {
+			it.Level += len(levels)
+		}
+		p.Items = append(p.Items, it)
 	}
+	p.order()
 	return p
 }
 
-// Action is how the plan holds services: what Auto comes to.
-func (p Plan) Action() Mode {
-	if p.Mode == Auto {
-		return Pause
+// action is how a container is held, and why Auto stops it.
+func (r Request) action(c engine.Container) (Mode, string) {
+	switch {
+	case r.Mode != Auto:
+		return r.Mode, ""
+	case c.State == engine.Restarting:
+		return Stop, "it restarts again and again and cannot be paused"
+	case r.NoPause != "":
+		return Stop, r.NoPause
+	case r.MustStop != nil && r.MustStop(c) != "":
+		return Stop, r.MustStop(c)
 	}
-	return p.Mode
+	return Pause, ""
+}
+
+// Action is how the plan holds services; Auto where some are paused and some stopped.
+func (p Plan) Action() Mode {
+	switch {
+	case len(p.Items) == 0 && p.Mode == Auto:
+		return Pause
+	case len(p.Items) == 0:
+		return p.Mode
+	case slices.ContainsFunc(p.Items, func(it Item) bool { return it.Action != p.Items[0].Action }):
+		return Auto
+	}
+	return p.Items[0].Action
+}
+
+// Stopping is the plan in which the items that stop tells are stopped.
+func (p Plan) Stopping(stop func(Item) bool, why string) Plan {
+	p.Items = slices.Clone(p.Items)
+	for i := range p.Items {
+		if it := &p.Items[i]; it.Action == Pause && stop(*it) {
+			it.Action, it.Why = Stop, why
+		}
+	}
+	return p
 }
 
 func runs(s engine.State) bool { return s == engine.Running || s == engine.Restarting }

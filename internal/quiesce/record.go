@@ -2,8 +2,11 @@ package quiesce
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"sync"
 
 	"github.com/memsys/docker-memsys/internal/journal"
 )
@@ -14,16 +17,42 @@ const (
 	releasedStep = "quiesce.released"
 )
 
-// holdRecord is the data of both steps: a hold by pausing is one record, a hold by stopping one for each container.
+// holdRecord is the data of both steps: what is paused is one record for a hold, what is stopped one for each level.
 type holdRecord struct {
-	Hold  string `json:"hold"`
+	Hold string `json:"hold"`
+	// Set names the items; a later record of the same ones has only the name: many tries must not fill the journal.
+	Set   string `json:"set,omitempty"`
 	Items []Item `json:"items,omitempty"`
 }
 
-func (q *Quiescer) record(id string, items ...Item) error {
-	if err := q.Journal.Step(holdStep, holdRecord{Hold: id, Items: items}); err != nil {
+// recorded are the sets of items on record.
+type recorded struct {
+	mu   sync.Mutex
+	sets map[string]bool
+}
+
+func (q *Quiescer) record(id string, items []Item) error {
+	if len(items) == 0 {
+		return nil
+	}
+	what, err := json.Marshal(items)
+	if err != nil {
 		return fmt.Errorf("record what will be held still: %w", err)
 	}
+	sum := sha256.Sum256(what)
+	r := holdRecord{Hold: id, Set: hex.EncodeToString(sum[:8]), Items: items}
+	q.recorded.mu.Lock()
+	defer q.recorded.mu.Unlock()
+	if q.recorded.sets[r.Set] {
+		r.Items = nil
+	}
+	if err := q.Journal.Step(holdStep, r); err != nil {
+		return fmt.Errorf("record what will be held still: %w", err)
+	}
+	if q.recorded.sets == nil {
+		q.recorded.sets = map[string]bool{}
+	}
+	q.recorded.sets[r.Set] = true
 	return nil
 }
 
@@ -36,7 +65,7 @@ func (q *Quiescer) released(id string) error {
 
 // Pending returns what the steps of an interrupted run say was held and not let go.
 func Pending(steps []journal.Step) ([]Item, error) {
-	held := map[string][]Item{}
+	held, sets := map[string][]Item{}, map[string][]Item{}
 	var order []string
 	for _, s := range steps {
 		if s.Name != holdStep && s.Name != releasedStep {
@@ -52,6 +81,11 @@ func Pending(steps []journal.Step) ([]Item, error) {
 		}
 		if _, ok := held[r.Hold]; !ok {
 			order = append(order, r.Hold)
+		}
+		if len(r.Items) > 0 {
+			sets[r.Set] = r.Items
+		} else if r.Items = sets[r.Set]; len(r.Items) == 0 {
+			return nil, fmt.Errorf("read step %s of the journal: it names nothing", s.Name)
 		}
 		held[r.Hold] = append(held[r.Hold], r.Items...)
 	}
