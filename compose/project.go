@@ -44,6 +44,8 @@ type Service struct {
 	Restart     string
 	Ports       []Port
 	Hooks       []Hook
+	// PreStop and PostStart run in its container before it is stopped and after it was started, one after the other.
+	PreStop, PostStart []Command `json:",omitempty"`
 }
 
 // Port is a published port of a service.
@@ -109,6 +111,7 @@ func (p *Project) service(s types.ServiceConfig) Service {
 	out := workload(s.Name, s.ContainerSpec, s.WorkloadSpec)
 	out.Enabled, out.Profiles, out.Restart = enabled, s.Profiles, s.Restart
 	out.DependsOn = s.GetDependencies()
+	out.PreStop, out.PostStart = commands(s.PreStop), commands(s.PostStart)
 	slices.Sort(out.DependsOn)
 	out.Hooks, _ = p.hooks(s.Name, s.Extensions)
 	return out

@@ -30,7 +30,7 @@ func (a *app) printBackupResult(r backupResult, format string) error {
 	if format != "" {
 		return a.printFormatted(format, r)
 	}
-	return a.printf("%s  %s  %s  %.1f s  ratio %.1f\n", r.Name, size(r.Size), plural(r.Files, "file", "files"), r.Seconds.Total, r.Ratio)
+	return a.printf("%s  %s  %s  %.1f s  ratio %.1f%s\n", r.Name, size(r.Size), plural(r.Files, "file", "files"), r.Seconds.Total, r.Ratio, longestHold(r.Result))
 }
 
 // incomplete says what is missing, the first few by name.
@@ -78,6 +78,7 @@ type backupPlan struct {
 	Left      []backupPlanLeft   `json:"left"`
 	Quiesce   string             `json:"quiesce"`
 	Hold      []string           `json:"hold"`
+	Stopped   []backupPlanStop   `json:"stopped,omitempty"`
 	Entries   int64              `json:"entries"`
 	Bytes     int64              `json:"bytes"`
 	Expected  int64              `json:"expected"`
@@ -93,6 +94,12 @@ type backupPlanSource struct {
 	Entries int64  `json:"entries"`
 	Bytes   int64  `json:"bytes"`
 	Missing string `json:"missing,omitempty"`
+}
+
+// backupPlanStop is a service that auto stops, and why.
+type backupPlanStop struct {
+	Service string `json:"service"`
+	Why     string `json:"why"`
 }
 
 type backupPlanLeft struct {
@@ -115,6 +122,9 @@ func (a *app) printBackupPlan(p *backup.Plan, around hooks.Plan, said []string, 
 	}
 	for _, it := range p.Quiesce.Items {
 		out.Hold = append(out.Hold, it.Label())
+		if it.Why != "" {
+			out.Stopped = append(out.Stopped, backupPlanStop{it.Label(), it.Why})
+		}
 	}
 	if format != "" {
 		return a.printFormatted(format, out)
@@ -128,7 +138,10 @@ func (a *app) printBackupSteps(p backupPlan, around hooks.Plan) error {
 	b.WriteString(throughText(p.Through, p.Why))
 	b.WriteString(hookLines(around.Before))
 	if len(p.Hold) > 0 {
-		fmt.Fprintf(&b, "%s %s\n", p.Quiesce, strings.Join(p.Hold, ", "))
+		fmt.Fprintf(&b, "%s %s\n", heldWord(p.Quiesce), strings.Join(p.Hold, ", "))
+	}
+	for _, s := range p.Stopped {
+		fmt.Fprintf(&b, "stop %s: %s\n", s.Service, s.Why)
 	}
 	for _, s := range p.Sources {
 		if s.Missing != "" {
@@ -154,4 +167,24 @@ func (a *app) printBackupSteps(p backupPlan, around hooks.Plan) error {
 		}
 	}
 	return nil
+}
+
+// heldWord is how services are held in the words of a plan; auto stands for some of each.
+func heldWord(mode string) string {
+	if mode == "auto" {
+		return "hold still"
+	}
+	return mode
+}
+
+// longestHold is the longest time in one go that a service was held still, as a part of the result line.
+func longestHold(r *backup.Result) string {
+	if len(r.Held) == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("  held %.2f s", r.Seconds.Longest)
+	if r.Tries > 1 {
+		text += fmt.Sprintf(" at most, %d tries", r.Tries)
+	}
+	return text
 }

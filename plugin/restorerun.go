@@ -104,7 +104,7 @@ func (s *session) restorer() *restore.Runner {
 	if s.reachable() {
 		r.Volumes = s.Engine.Client
 		r.Containers = s.containers
-		r.Quiescer = &quiesce.Quiescer{Engine: s.Engine.Client, Journal: s.journal, Guard: quiesce.Unguarded{}, Now: a.world.Now, Sink: a.sink()}
+		r.Quiescer = &quiesce.Quiescer{Engine: s.Engine.Client, Journal: s.journal, Guard: quiesce.Unguarded{}, Now: a.world.Now, Sink: a.sink(), Hooks: s.lifecycle()}
 	}
 	return r
 }

@@ -311,6 +311,6 @@ func (s *session) closeRecord(result error) error {
 func (s *session) quiescer() *quiesce.Quiescer {
 	return &quiesce.Quiescer{
 		Engine: s.Engine.Client, Journal: s.journal, Guard: quiesce.Guardian{Endpoint: s.Engine.Endpoint, Project: s.Name},
-		Now: s.app.world.Now, Limit: s.Config.HoldLimit, Sink: s.app.sink(),
+		Now: s.app.world.Now, Limit: s.Config.HoldLimit, Sink: s.app.sink(), Hooks: s.lifecycle(),
 	}
 }

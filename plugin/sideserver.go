@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/backup"
 	"github.com/memsys/docker-memsys/internal/helper"
 )
@@ -42,7 +43,7 @@ func newFileServer(l caller, now func() time.Time) *fileServer {
 func (f *fileServer) handlers() map[string]helper.Handler {
 	all := map[string]helper.Handler{
 		callLook:     on(backup.Local{}.Look),
-		callRestless: on(backup.Local{}.Restless),
+		callRestless: on(f.restless),
 		callRead:     on(f.read),
 		callComplete: on(f.complete),
 		callAbort:    acts(f.abort),
@@ -51,6 +52,12 @@ func (f *fileServer) handlers() map[string]helper.Handler {
 	}
 	maps.Copy(all, f.restoreHandlers())
 	return all
+}
+
+// restless looks with the clock of the machine that has the files.
+func (f *fileServer) restless(ctx context.Context, req backup.RestlessRequest) ([]archive.Problem, error) {
+	req.Now = f.now()
+	return backup.Local{}.Restless(ctx, req)
 }
 
 // read opens an archive and reads the sources into it.

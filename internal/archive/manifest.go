@@ -112,9 +112,22 @@ type Mount struct {
 
 // Quiesce is how the writers were held still.
 type Quiesce struct {
-	Mode     string   `json:"mode"` // pause, stop or none
+	Mode     string   `json:"mode"` // pause, stop, none, or mixed: see Held
 	Services []string `json:"services,omitempty"`
-	Seconds  float64  `json:"seconds"`
+	Seconds  float64  `json:"seconds"` // while the data was read
+	// Held is how each service was held still, all tries together; archives of older versions have none.
+	Held  []Held `json:"held,omitempty"`
+	Tries int    `json:"tries,omitempty"` // until nothing was in the middle of a change
+	// Longest is the longest time in seconds that a service was held still in one go.
+	Longest float64 `json:"longest,omitempty"`
+}
+
+// Held is how one service was held still.
+type Held struct {
+	Service string  `json:"service"`
+	Mode    string  `json:"mode"`    // pause or stop, at the last try
+	Seconds float64 `json:"seconds"` // all tries together
+	Longest float64 `json:"longest"` // in one go
 }
 
 // Exclusion is a rule that left something out: restore leaves what it covers untouched in place.

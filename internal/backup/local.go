@@ -10,6 +10,7 @@ import (
 
 	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/progress"
+	"github.com/memsys/docker-memsys/internal/quiet"
 	"github.com/memsys/docker-memsys/internal/tree"
 )
 
@@ -69,19 +70,22 @@ func Reach(root string) (string, error) {
 	return filepath.EvalSymlinks(root)
 }
 
-// measure walks the source without opening a file.
+// measure walks the source and opens only what may be a database, for its first bytes.
 func (s *LookedSource) measure(ctx context.Context, rules *tree.Rules) error {
 	if s.Missing != "" {
 		return nil
 	}
-	count := func(_ context.Context, e *tree.Entry, _ tree.Opener) error {
+	var finder quiet.Finder
+	count := func(ctx context.Context, e *tree.Entry, open tree.Opener) error {
 		s.Entries++
 		s.Bytes += e.Size
 		s.Allocated += e.Allocated
-		return nil
+		return finder.Visit(ctx, e, open)
 	}
 	o := tree.WalkOptions{Skip: rules.Skip(s.Root), LazyXattrs: true, OnProblem: func(tree.Problem) {}} // the copy reports problems
-	return tree.Walk(ctx, s.Root, o, count)
+	err := tree.Walk(ctx, s.Root, o, count)
+	s.Traits = finder.Traits()
+	return err
 }
 
 // The rules of what lies in a source under a name of its own, as they stand in the manifest.
@@ -122,8 +126,30 @@ func elsewhere(exclude map[tree.Identity]string, path, rule string) {
 	}
 }
 
-// Restless implements Side: files are taken as they are while services are held still.
-func (Local) Restless(context.Context, RestlessRequest) ([]archive.Problem, error) { return nil, nil }
+// Restless implements Side.
+func (Local) Restless(ctx context.Context, req RestlessRequest) ([]archive.Problem, error) {
+	rules, err := req.Exclusions.rules(req.Places)
+	if err != nil {
+		return nil, err
+	}
+	var out []archive.Problem
+	for _, p := range req.Places {
+		if p.Missing != "" {
+			continue
+		}
+		found, err := quiet.Check(ctx, p.Path, quiet.Options{Now: req.Now, Recent: req.Recent, Skip: rules.Skip(p.Path)})
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // the copy tells it
+		}
+		if err != nil {
+			return nil, fmt.Errorf("source %s: %w", p.Name, err)
+		}
+		for _, u := range found {
+			out = append(out, archive.Problem{Source: p.Name, Path: u.Path, Kind: problemRestless, Error: u.Why})
+		}
+	}
+	return out, nil
+}
 
 // Read implements Side.
 func (Local) Read(ctx context.Context, req ReadRequest, sink progress.Sink) (Reading, error) {

@@ -23,7 +23,6 @@ func (r *Runner) manifest(p *Plan, now time.Time) (*archive.Manifest, error) {
 		Format: archive.FormatVersion, Tool: p.req.Tool, ID: id, Sequence: p.Sequence,
 		Created: now, Reason: p.req.Reason, Note: p.req.Note,
 		Project: p.req.Project, Services: p.req.Services, Warnings: slices.Clone(p.Warnings), Problems: slices.Clone(p.req.Problems),
-		Quiesce: archive.Quiesce{Mode: string(p.held()), Services: services(p.Quiesce)},
 	}
 	m.Project.Selected = p.req.Only
 	for _, s := range p.Sources {
@@ -56,12 +55,15 @@ func describe(s Source) archive.Source {
 	return out
 }
 
-// held is how the services are held still in fact: auto is what was chosen for them.
-func (p *Plan) held() quiesce.Mode {
-	if len(p.Quiesce.Items) > 0 {
-		return p.Quiesce.Items[0].Action
+// heldMode is how the services of a plan are held still in fact: auto is what was chosen for them, mixed where that differs.
+func heldMode(p quiesce.Plan) quiesce.Mode {
+	switch {
+	case len(p.Items) == 0:
+		return quiesce.None
+	case p.Action() == quiesce.Auto:
+		return "mixed"
 	}
-	return quiesce.None
+	return p.Action()
 }
 
 // services are the names of what is held still, each once.

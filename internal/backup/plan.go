@@ -13,6 +13,7 @@ import (
 	"github.com/memsys/docker-memsys/internal/engine"
 	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/quiesce"
+	"github.com/memsys/docker-memsys/internal/quiet"
 	"github.com/memsys/docker-memsys/internal/store"
 )
 
@@ -38,6 +39,7 @@ type Request struct {
 	// AcceptShrink tells that a source may be empty, or much smaller than in the last backup.
 	AcceptShrink bool
 	Quiesce      quiesce.Mode
+	NoPause      string // why the engine cannot pause, empty where it can
 	HoldLimit    time.Duration
 	Reason       string
 	Note         string
@@ -67,8 +69,9 @@ type Plan struct {
 
 	req       Request
 	side      Side
-	room      *int64 // as Looked.Room
-	allocated int64  // bytes without holes
+	written   map[string][]string // names of sources, by the id of a container that writes them
+	room      *int64              // as Looked.Room
+	allocated int64               // bytes without holes
 }
 
 // Source is one source of the plan.
@@ -82,6 +85,7 @@ type Source struct {
 
 	within string // as LookedSource.Within
 	shrunk string // says how it has shrunk; empty where it has not
+	traits quiet.Traits
 }
 
 // NoSpaceError says that the backups directory has not the room that a backup needs.

@@ -57,7 +57,10 @@ type Result struct {
 	Seconds  Seconds           `json:"seconds"`
 	Missing  []Missing         `json:"missing,omitempty"`
 	Problems []archive.Problem `json:"problems,omitempty"`
-	Warnings []string          `json:"warnings,omitempty"`
+	// Held is how long each service was held still, Tries how often, until nothing was in the middle of a change.
+	Held     []archive.Held `json:"held,omitempty"`
+	Tries    int            `json:"tries,omitempty"`
+	Warnings []string       `json:"warnings,omitempty"`
 }
 
 // Missing is a source that belongs into the backup and could not be reached.
@@ -68,10 +71,12 @@ type Missing struct {
 
 // Seconds are the times of a backup's phases.
 type Seconds struct {
-	Total  float64 `json:"total"`
-	Held   float64 `json:"held"`   // services held still
-	Write  float64 `json:"write"`  // reading, compressing and writing, until the bytes are on the disk
-	Verify float64 `json:"verify"` // reading back and checking every byte, and both sums
+	Total float64 `json:"total"`
+	Held  float64 `json:"held"` // services held still while the data was read
+	// Longest is the longest time in one go that a service was held still.
+	Longest float64 `json:"longest"`
+	Write   float64 `json:"write"`  // reading, compressing and writing, until the bytes are on the disk
+	Verify  float64 `json:"verify"` // reading back and checking every byte, and both sums
 }
 
 // Run makes the backup that the plan says. On an error nothing is left behind and all services run as before; the

@@ -6,6 +6,7 @@ import (
 
 	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/progress"
+	"github.com/memsys/docker-memsys/internal/quiet"
 )
 
 // Side is where the sources' files are read: this process (Local), or one that runs where the data is. What goes in and out of its
@@ -74,12 +75,17 @@ type LookedSource struct {
 	Bytes   int64  `json:"bytes"`
 	// Allocated are the bytes without holes.
 	Allocated int64 `json:"allocated"`
+	// Traits are what matters for holding the writers still; found with the size.
+	Traits quiet.Traits `json:"traits"`
 }
 
 // RestlessRequest asks whether the sources are fit to be copied.
 type RestlessRequest struct {
 	Places     []Place    `json:"places"`
 	Exclusions Exclusions `json:"exclusions"`
+	// Now is the time where the files are, Recent how far back a change can still be under way.
+	Now    time.Time     `json:"now"`
+	Recent time.Duration `json:"recent"`
 }
 
 // ReadRequest asks for an archive of the sources.

@@ -25,7 +25,7 @@ func (r *Runner) write(ctx context.Context, p *Plan, pending *store.Pending, res
 	if err != nil {
 		return nil, err
 	}
-	res.Seconds.Held = m.Quiesce.Seconds
+	res.Seconds.Held, res.Seconds.Longest, res.Tries, res.Held = m.Quiesce.Seconds, m.Quiesce.Longest, m.Quiesce.Tries, m.Quiesce.Held
 	files := projectFiles(p.req.Files, m)
 	m.Complete = complete(m)
 	if m, err = reading.Complete(ctx, Completion{Files: files, Manifest: m}); err != nil {
@@ -48,26 +48,25 @@ func complete(m *archive.Manifest) bool {
 
 // copySources reads every source while the services that write are held still. They are let go on every way out.
 func (r *Runner) copySources(ctx context.Context, p *Plan, path string, m *archive.Manifest) (Reading, error) {
-	held, err := r.Quiescer.Hold(ctx, p.Quiesce)
+	log := &heldLog{}
+	still, err := r.settle(ctx, p, log)
 	if err != nil {
-		return nil, fmt.Errorf("hold services still: %w", err)
+		return nil, err
 	}
 	reading, err := r.read(ctx, p, path, m)
 	var restless []archive.Problem
 	if err == nil {
 		restless = r.restless(ctx, p)
 	}
-	if released := held.Release(ctx); released != nil {
-		err = errors.Join(err, fmt.Errorf("let services go: %w", released))
-	}
-	if err != nil {
+	if err = errors.Join(err, r.letGo(ctx, still.held, log)); err != nil {
 		if reading != nil {
 			err = errors.Join(err, reading.Abort())
 		}
 		return nil, err
 	}
-	m.Quiesce.Seconds = held.Lasted().Seconds()
-	if held.Expired() {
+	m.Quiesce = log.quiesce(still.plan)
+	still.judge(p, m)
+	if still.held.Expired() {
 		m.Problems = append(m.Problems, archive.Problem{
 			Kind: problemHold, Error: fmt.Sprintf("the services were let go after %s, before all was read: raise quiesce-limit", p.req.HoldLimit),
 		})
@@ -79,11 +78,6 @@ func (r *Runner) copySources(ctx context.Context, p *Plan, path string, m *archi
 
 // read copies the sources into the archive and notes in the manifest what was found.
 func (r *Runner) read(ctx context.Context, p *Plan, path string, m *archive.Manifest) (Reading, error) {
-	restless, err := p.side.Restless(ctx, RestlessRequest{Places: p.places(), Exclusions: p.exclusions()})
-	if err != nil {
-		return nil, fmt.Errorf("look whether the data is at rest: %w", err)
-	}
-	m.Problems = append(m.Problems, restless...)
 	reading, err := p.side.Read(ctx, ReadRequest{Archive: path, Places: p.places(), Exclusions: p.exclusions(), Bytes: p.Bytes}, r.Progress)
 	if err != nil {
 		return nil, err

@@ -11,51 +11,79 @@ import (
 	"github.com/memsys/docker-memsys/internal/tree"
 )
 
-// hold decides which containers are held still while the sources are read: those that can write one of them.
+// hold decides which containers are held still while the sources are read, how and in which order: those that can write one of them.
 func (p *Plan) hold(ctx context.Context) error {
-	writers, err := p.writers(ctx, p.req.Containers)
-	if err != nil {
-		return err
+	p.written = map[string][]string{}
+	for _, c := range p.req.Containers {
+		names, err := p.writes(ctx, c)
+		if err != nil {
+			return err
+		}
+		p.written[c.ID] = names
 	}
-	p.Quiesce = quiesce.NewPlan(p.req.Quiesce, writers, func(engine.Container) bool { return true })
+	p.Quiesce = quiesce.Arrange(quiesce.Request{
+		Mode: p.req.Quiesce, Containers: p.req.Containers, NoPause: p.req.NoPause, MustStop: p.mustStop, Last: p.servesChroma,
+		Writes: func(c engine.Container) bool { return len(p.written[c.ID]) > 0 },
+	})
 	for _, u := range p.Quiesce.Unheld {
 		p.Warnings = append(p.Warnings, u.Name+" may write while its data is read: "+u.Why)
 	}
 	return nil
 }
 
-// writers are the containers that can write a source of the backup, by what the engine has really mounted.
+// mustStop says why a pause of a container cannot give a consistent copy of what it writes.
+func (p *Plan) mustStop(c engine.Container) string {
+	for _, s := range p.Sources {
+		if s.traits.Lone && slices.Contains(p.written[c.ID], s.Name) {
+			return s.Name + " is a database mounted as a single file, whose journal lies in the container"
+		}
+	}
+	return ""
+}
+
+// servesChroma tells whether a container writes the data of a Chroma server.
+func (p *Plan) servesChroma(c engine.Container) bool {
+	return slices.ContainsFunc(p.Sources, func(s Source) bool {
+		return len(s.traits.Chroma) > 0 && slices.Contains(p.written[c.ID], s.Name)
+	})
+}
+
+// writers are the containers that can write a source of the backup.
 func (p *Plan) writers(ctx context.Context, containers []engine.Container) ([]engine.Container, error) {
 	var out []engine.Container
 	for _, c := range containers {
-		writes, err := p.writes(ctx, c)
+		names, err := p.writes(ctx, c)
 		if err != nil {
-			return nil, fmt.Errorf("look at the mounts of container %s: %w", c.Name, err)
+			return nil, err
 		}
-		if writes {
+		if len(names) > 0 {
 			out = append(out, c)
 		}
 	}
 	return out, nil
 }
 
-func (p *Plan) writes(ctx context.Context, c engine.Container) (bool, error) {
+// writes are the sources of the backup that a container can write now, by what the engine has really mounted.
+func (p *Plan) writes(ctx context.Context, c engine.Container) ([]string, error) {
 	if c.State != engine.Running && c.State != engine.Restarting {
-		return false, nil
+		return nil, nil
 	}
+	var names []string
 	for _, m := range c.Mounts {
 		if m.ReadOnly {
 			continue
 		}
 		places, err := m.Shown(ctx, p.req.Volume)
 		if err != nil {
-			return false, err
+			return nil, fmt.Errorf("look at the mounts of container %s: %w", c.Name, err)
 		}
-		if slices.ContainsFunc(p.Sources, func(s Source) bool { return s.Missing == "" && touches(s, m, places) }) {
-			return true, nil
+		for _, s := range p.Sources {
+			if s.Missing == "" && touches(s, m, places) && !slices.Contains(names, s.Name) {
+				names = append(names, s.Name)
+			}
 		}
 	}
-	return false, nil
+	return names, nil
 }
 
 // touches tells whether a mount shows a source, a parent or a child of it, under whatever name.

@@ -15,6 +15,8 @@ type Info struct {
 	// Architecture is the engine's as Go names it: amd64, arm64 …
 	Architecture string
 	Rootless     bool
+	// NoPause says why the engine cannot pause containers; empty where it can.
+	NoPause string
 	// RemapsUsers tells that containers have user ids of their own, which are others on the engine's host.
 	RemapsUsers bool
 	// Local tells that the engine runs on this machine's own kernel, so that its paths are ours.

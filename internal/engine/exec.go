@@ -18,6 +18,15 @@ const (
 	endWait   = 2 * time.Second
 )
 
+// Command is a command for a container. Empty fields are the container's own.
+type Command struct {
+	Args       []string
+	User       string
+	Dir        string
+	Env        []string // NAME=value, on top of the container's
+	Privileged bool
+}
+
 // StrayError says that a command was given up and may go on in its container: the engine has no request that ends it.
 type StrayError struct{ Err error }
 
@@ -33,7 +42,15 @@ func (e *StrayError) Unwrap() error { return e.Err }
 // to out while it runs. ErrConflict: the container does not run, or is paused. When ctx ends Exec returns at once with the cause of ctx;
 // where the engine runs on this machine and this process may, the command is ended, else the error is a *StrayError.
 func (c *Client) Exec(ctx context.Context, id string, command []string, out io.Writer) (int, error) {
-	made, err := c.api.ExecCreate(ctx, id, client.ExecCreateOptions{Cmd: command, AttachStdout: true, AttachStderr: true})
+	return c.ExecAs(ctx, id, Command{Args: command}, out)
+}
+
+// ExecAs is Exec of a command with a user, a folder and an environment of its own.
+func (c *Client) ExecAs(ctx context.Context, id string, command Command, out io.Writer) (int, error) {
+	made, err := c.api.ExecCreate(ctx, id, client.ExecCreateOptions{
+		Cmd: command.Args, User: command.User, WorkingDir: command.Dir, Env: command.Env, Privileged: command.Privileged,
+		AttachStdout: true, AttachStderr: true,
+	})
 	if err != nil {
 		return 0, c.wrap(err, "run a command in container", id)
 	}

@@ -24,6 +24,7 @@ func (c *Client) Info(ctx context.Context) (Info, error) {
 		OS: in.OSType, Architecture: architecture(in.Architecture),
 		Rootless: security(in, "rootless"), RemapsUsers: security(in, "userns"),
 	}
+	info.NoPause = noPause(in, info.Rootless)
 	// Without a readable clock the time stays zero: nothing is then taken for older than it is.
 	info.Time, _ = time.Parse(time.RFC3339Nano, in.SystemTime)
 	here := local(c.host, c.endpoint, in)
@@ -50,6 +51,19 @@ func architecture(machine string) string {
 		return "arm"
 	}
 	return machine
+}
+
+// noPause says why the engine cannot freeze the processes of a container.
+func noPause(in system.Info, rootless bool) string {
+	switch {
+	case in.OSType == "windows":
+		return "an engine for Windows containers cannot pause them"
+	case rootless && in.CgroupVersion == "1":
+		return "a rootless engine with cgroup version 1 cannot pause containers"
+	case in.CgroupDriver == "none":
+		return "an engine without cgroups cannot pause containers"
+	}
+	return ""
 }
 
 // desktop tells whether the engine is Docker Desktop's, in a virtual machine on top of this machine's files.

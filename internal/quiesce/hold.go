@@ -65,7 +65,7 @@ const (
 	guardGrace = time.Second
 )
 
-// Quiescer holds services still. All fields must be set.
+// Quiescer holds services still, one hold at a time. All fields must be set but those that say otherwise.
 type Quiescer struct {
 	Engine  Engine
 	Journal Recorder
@@ -78,7 +78,7 @@ type Quiescer struct {
 	// Hooks are the services' own commands around stop and start; nil: there are none.
 	Hooks Hooks
 
-	recorded recorded
+	recorded map[string]bool // sets of items on record
 }
 
 // Hooks runs what a service asks for when it is stopped and started: pre_stop and post_start of its compose file, which the engine

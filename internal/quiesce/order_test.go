@@ -218,8 +218,10 @@ type hooks struct {
 	fail string
 }
 
-func (h *hooks) PreStop(_ context.Context, it quiesce.Item) error   { return h.run("pre " + it.Service) }
-func (h *hooks) PostStart(_ context.Context, it quiesce.Item) error { return h.run("post " + it.Service) }
+func (h *hooks) PreStop(_ context.Context, it quiesce.Item) error { return h.run("pre " + it.Service) }
+func (h *hooks) PostStart(_ context.Context, it quiesce.Item) error {
+	return h.run("post " + it.Service)
+}
 
 func (h *hooks) run(what string) error {
 	h.mu.Lock()

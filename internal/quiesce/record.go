@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"sync"
 
 	"github.com/memsys/docker-memsys/internal/journal"
 )
@@ -25,12 +24,6 @@ type holdRecord struct {
 	Items []Item `json:"items,omitempty"`
 }
 
-// recorded are the sets of items on record.
-type recorded struct {
-	mu   sync.Mutex
-	sets map[string]bool
-}
-
 func (q *Quiescer) record(id string, items []Item) error {
 	if len(items) == 0 {
 		return nil
@@ -41,18 +34,16 @@ func (q *Quiescer) record(id string, items []Item) error {
 	}
 	sum := sha256.Sum256(what)
 	r := holdRecord{Hold: id, Set: hex.EncodeToString(sum[:8]), Items: items}
-	q.recorded.mu.Lock()
-	defer q.recorded.mu.Unlock()
-	if q.recorded.sets[r.Set] {
+	if q.recorded[r.Set] {
 		r.Items = nil
 	}
 	if err := q.Journal.Step(holdStep, r); err != nil {
 		return fmt.Errorf("record what will be held still: %w", err)
 	}
-	if q.recorded.sets == nil {
-		q.recorded.sets = map[string]bool{}
+	if q.recorded == nil {
+		q.recorded = map[string]bool{}
 	}
-	q.recorded.sets[r.Set] = true
+	q.recorded[r.Set] = true
 	return nil
 }
 
