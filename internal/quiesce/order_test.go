@@ -219,6 +219,7 @@ type hooks struct {
 }
 
 func (h *hooks) PreStop(_ context.Context, it quiesce.Item) error { return h.run("pre " + it.Service) }
+
 func (h *hooks) PostStart(_ context.Context, it quiesce.Item) error {
 	return h.run("post " + it.Service)
 }
