@@ -93,8 +93,8 @@ func (s *session) runRestore(ctx context.Context, p *planned, opts restoreOption
 }
 
 // saver makes the safety backup of a restore.
-func (s *session) saver(b store.Backup) func(ctx context.Context) (restore.Saved, error) {
-	return func(ctx context.Context) (restore.Saved, error) { return s.saveBefore(ctx, b.Name) }
+func (s *session) saver(p *restore.Plan) func(ctx context.Context) (restore.Saved, error) {
+	return func(ctx context.Context) (restore.Saved, error) { return s.saveBefore(ctx, p.Backup.Name) }
 }
 
 // restorer carries out restores, and recovers interrupted ones.

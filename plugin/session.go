@@ -39,8 +39,9 @@ type session struct {
 	// way is how the sources' files are reached, far the helper that it takes; nil until it is known.
 	way *way
 	far *far
-	// restoring is the archive that is restored, single the sources that are a single file in it; devices are made.
-	restoring string
+	// restoring are the archives that a restore reads, single the sources that are a single file in the one that is restored; devices
+	// tells that device nodes are made.
+	restoring []string
 	single    map[string]bool
 	devices   bool
 

@@ -174,9 +174,12 @@ func (s *session) reach(ctx context.Context, a access) (*far, error) {
 		return s.far, err
 	}
 	f, err := s.startHelper(ctx, a)
-	if err == nil || s.Config.Helper == "always" || ctx.Err() != nil {
+	switch {
+	case err == nil:
 		s.far = f
-		return f, err
+		return f, nil
+	case s.Config.Helper == "always" || ctx.Err() != nil:
+		return nil, err
 	}
 	s.warn("helper", fmt.Sprintf("no helper container can be had, only what this user reaches is read and written: %v", err))
 	s.way = &way{why: "no helper container can be had"}

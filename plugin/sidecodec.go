@@ -29,6 +29,7 @@ func codecs() []helper.Codec {
 		helper.Typed[*restore.UnknownError]("restore.unknown"),
 		helper.Typed[*restore.NotEmptyError]("restore.not empty"),
 		helper.Typed[*restore.MapError]("restore.map"),
+		helper.Typed[*restore.NoUndoError]("restore.no undo"),
 		wrapping("restore.pattern", func(e *restore.PatternError) wrapped { return wrap(e.Err) },
 			func(w wrapped) error { return &restore.PatternError{Err: w.cause()} }),
 		wrapping("restore.reverted", func(e *restore.RevertedError) wrapped { return wrap(e.Err) },

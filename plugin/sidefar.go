@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -39,6 +40,10 @@ type far struct {
 	// backups is the backups directory as the helper sees it, empty where it does not.
 	backups string
 
+	// answering is held while the helper is answered: what it has asked for is done before anything is put in order after its end.
+	answering sync.RWMutex
+	ended     bool
+
 	mu   sync.Mutex
 	sink progress.Sink
 	// safety makes the safety backup of the restore that runs.
@@ -48,15 +53,15 @@ type far struct {
 	// made are volumes made for the restore that runs: to it they do not exist yet. A helper that has one mounted cannot have it
 	// removed, so that is done when it is gone, and only then nothing is left to do.
 	made map[string]engine.Volume
-	// sent is the archive in the scratch volume that is restored.
-	sent string
+	// sent are archives that the helper sees, with the paths that they have there.
+	sent map[string]string
 	// remove are volumes to be removed when the helper is gone.
 	remove []string
 }
 
 // startHelper starts a helper that sees the sources and, where it can, the backups directory.
 func (s *session) startHelper(ctx context.Context, a access, extra ...helper.Mount) (*far, error) {
-	f := &far{session: s, access: a, sink: s.app.sink(), made: map[string]engine.Volume{}}
+	f := &far{session: s, access: a, sink: s.app.sink(), made: map[string]engine.Volume{}, sent: map[string]string{}}
 	mounts := tidy(append(s.mounts(ctx, s.single), extra...), a == reads)
 	if !s.ours() {
 		f.scratch = helper.Scratch
@@ -64,9 +69,9 @@ func (s *session) startHelper(ctx context.Context, a access, extra ...helper.Mou
 		f.backups = tree.Resolve(s.Store.Path)
 		mounts = tidy(append(mounts, helper.Mount{Path: f.backups, Target: f.backups}), false)
 	}
-	if s.restoring != "" && f.scratch == "" {
-		dir := filepath.Dir(tree.Resolve(s.restoring))
-		if dir != f.backups {
+	for _, archive := range s.restoring {
+		dir := filepath.Dir(tree.Resolve(archive))
+		if f.scratch == "" && dir != f.backups {
 			mounts = tidy(append(mounts, helper.Mount{Path: dir, Target: dir, ReadOnly: true}), false)
 		}
 	}
@@ -79,7 +84,10 @@ func (s *session) startHelper(ctx context.Context, a access, extra ...helper.Mou
 		f.process, err = start(ctx, s.Engine.Client, s.helperSpec(f, mounts), f.handlers())
 		at := absentBind(err)
 		if at == "" || path.Dir(at) == at {
-			return f, err
+			if err != nil {
+				return nil, err
+			}
+			return f, nil
 		}
 		mounts = tidy(instead(mounts, at, a), false)
 	}
@@ -110,6 +118,9 @@ func (f *far) close(ctx context.Context) error {
 	if err := f.Close(ctx); err != nil {
 		return err
 	}
+	f.answering.Lock()
+	f.ended = true
+	f.answering.Unlock()
 	f.mu.Lock()
 	names := f.remove
 	f.remove = nil
@@ -126,11 +137,12 @@ func (f *far) close(ctx context.Context) error {
 // handlers answer what the helper asks.
 func (f *far) handlers() map[string]helper.Handler {
 	e := f.session.Engine
-	return map[string]helper.Handler{
-		tellProgress:  acts(f.report),
+	all := map[string]helper.Handler{
 		askStep:       acts(f.step),
 		askSafety:     on(func(ctx context.Context, _ nothing) (restore.Saved, error) { return f.safety(ctx) }),
 		askSafetyAt:   on(f.safetyAt),
+		askKeep:       acts(f.keep),
+		askForget:     acts(f.forget),
 		askContainers: on(func(ctx context.Context, c nameCall) ([]engine.Container, error) { return f.session.containers(ctx) }),
 		askContainer:  on(func(ctx context.Context, c nameCall) (engine.Container, error) { return e.Container(ctx, c.Name) }),
 		askPause:      acts(func(ctx context.Context, c nameCall) error { return e.Pause(ctx, c.Name) }),
@@ -142,6 +154,23 @@ func (f *far) handlers() map[string]helper.Handler {
 		askVolume:       on(f.volume),
 		askMakeVolume:   on(f.makeVolume),
 		askRemoveVolume: acts(f.removeVolume),
+	}
+	for method, h := range all {
+		all[method] = f.answer(h)
+	}
+	all[tellProgress] = acts(f.report)
+	return all
+}
+
+// answer answers nothing after the helper's end.
+func (f *far) answer(h helper.Handler) helper.Handler {
+	return func(ctx context.Context, raw json.RawMessage) (any, error) {
+		f.answering.RLock()
+		defer f.answering.RUnlock()
+		if f.ended {
+			return nil, helper.ErrGone
+		}
+		return h(ctx, raw)
 	}
 }
 
@@ -161,6 +190,29 @@ func (f *far) safetyAt(_ context.Context, c pathCall) (pathCall, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return pathCall{f.saved}, nil
+}
+
+// keep keeps how the restore that runs is undone. The helper knows the archive by another path.
+func (f *far) keep(_ context.Context, rec restore.Record) error {
+	keep := f.session.restorer().Keep
+	if keep == nil {
+		return nil
+	}
+	f.mu.Lock()
+	for here, there := range f.sent {
+		if rec.Backup.Path == there {
+			rec.Backup.Path = here
+		}
+	}
+	f.mu.Unlock()
+	return keep(rec)
+}
+
+func (f *far) forget(_ context.Context, c nameCall) error {
+	if forget := f.session.restorer().Forget; forget != nil {
+		return forget(c.Name)
+	}
+	return nil
 }
 
 // step puts a step of the helper's on record. That nothing is left to do it cannot know where volumes may have to be removed.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"path/filepath"
 
 	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/engine"
@@ -26,7 +25,7 @@ type planned struct {
 
 // prepare plans a restore where the files are. The archive stays open while the result is used.
 func (s *session) prepare(ctx context.Context, b store.Backup, r *archive.Reader, opts restoreOptions) (*planned, error) {
-	s.foresee(b, r.Manifest(), opts)
+	s.foresee(b, r, opts)
 	f, err := s.reach(ctx, writes)
 	if err != nil {
 		return nil, err
@@ -45,15 +44,19 @@ func (s *session) prepare(ctx context.Context, b store.Backup, r *archive.Reader
 	p.Through, p.Why = s.way.word(), s.way.why
 	return &planned{p, func(ctx context.Context) (*restore.Result, error) {
 		run := s.restorer()
-		run.Safety = s.saver(b)
+		run.Safety = s.saver(p)
 		return run.Run(ctx, p)
 	}}, nil
 }
 
 // foresee notes what a helper for the restore has to see and to be able to do.
-func (s *session) foresee(b store.Backup, m *archive.Manifest, opts restoreOptions) {
-	s.restoring, s.devices, s.single = b.Path, opts.devices, map[string]bool{}
-	for _, src := range m.Sources {
+func (s *session) foresee(b store.Backup, r *archive.Reader, opts restoreOptions) {
+	s.restoring, s.devices, s.single = nil, opts.devices, map[string]bool{}
+	if r == nil {
+		return // all comes from what was set aside
+	}
+	s.restoring = []string{b.Path}
+	for _, src := range r.Manifest().Sources {
 		s.single[opts.hereIs(src.Name)] = src.SingleFile
 	}
 }
@@ -76,6 +79,9 @@ func (f *far) prepare(ctx context.Context, req restore.Request) (prepareReply, e
 	c := prepareCall{Request: req, Spots: map[string]spot{}, Engine: true}
 	for _, src := range s.Sources {
 		at, err := s.place(ctx, src)
+		if src.Volume != nil && f.made[src.Volume.Name].Name != "" {
+			err = fmt.Errorf("volume %s does not exist yet", src.Volume.Name) // to the restore that it was made for
+		}
 		if ctx.Err() != nil {
 			return prepareReply{}, context.Cause(ctx)
 		}
@@ -85,6 +91,13 @@ func (f *far) prepare(ctx context.Context, req restore.Request) (prepareReply, e
 	var err error
 	if c.Request.Backup.Path, err = f.hand(ctx, here); err != nil {
 		return prepareReply{}, err
+	}
+	if undo := req.Undo; undo != nil {
+		seen := *undo
+		if there, err := f.hand(ctx, undo.Backup.Path); err == nil {
+			seen.Backup.Path = there // without it the plan says that what was changed since is not known
+		}
+		c.Request.Undo = &seen
 	}
 	var reply prepareReply
 	if err := f.Call(ctx, callPrepare, c, &reply); err != nil {
@@ -103,13 +116,18 @@ func spotOf(at string, err error) spot {
 
 // hand makes an archive visible to the helper and returns the path that it has there.
 func (f *far) hand(ctx context.Context, archive string) (string, error) {
-	if f.scratch == "" {
-		return f.session.bind(archive).Path, nil
+	if archive == "" {
+		return "", nil
 	}
-	there := path.Join(f.scratch, filepath.Base(archive))
-	if f.sent == there {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.scratch == "" {
+		f.sent[archive] = f.session.bind(archive).Path
+	}
+	if there := f.sent[archive]; there != "" {
 		return there, nil
 	}
+	there := path.Join(f.scratch, fmt.Sprintf("restore-%d.tar.gz", len(f.sent)))
 	file, err := os.Open(archive)
 	if err != nil {
 		return "", fmt.Errorf("open backup: %w", err)
@@ -119,14 +137,16 @@ func (f *far) hand(ctx context.Context, archive string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("open backup: %w", err)
 	}
+	sink := f.session.app.sink()
 	count := func(n int64) {
-		_ = f.report(ctx, progress.Event{Step: "send", Status: progress.Working, Done: n, Total: info.Size(), Unit: progress.Bytes})
+		sink.Report(progress.Event{Step: "send", Status: progress.Working, Done: n, Total: info.Size(), Unit: progress.Bytes})
 	}
 	if err := f.Send(ctx, there, file, info.Size(), count); err != nil {
 		return "", fmt.Errorf("send the backup to the engine: %w", err)
 	}
-	f.sent = there
-	return there, f.report(ctx, progress.Event{Step: "send", Status: progress.Done})
+	f.sent[archive] = there
+	sink.Report(progress.Event{Step: "send", Status: progress.Done})
+	return there, nil
 }
 
 // runFar carries a restore out in the helper.
@@ -137,7 +157,7 @@ func (s *session) runFar(ctx context.Context, req restore.Request, p prepareRepl
 	}
 	f := s.far
 	f.mu.Lock()
-	f.safety = s.saver(store.Backup{Name: p.Plan.Backup.Name})
+	f.safety = s.saver(p.Plan)
 	f.mu.Unlock()
 	res := &restore.Result{}
 	err = f.Call(ctx, callRun, idCall{p.ID}, res)
@@ -221,7 +241,7 @@ func (s *session) afterLoss(ctx context.Context, cause error) error {
 	if err != nil || pending == nil {
 		return errors.Join(cause, err)
 	}
-	rec, err := restore.PlanRecovery(pending.Steps)
+	committed, err := restore.Committed(pending.Steps)
 	if err == nil {
 		err = s.resolve(ctx, pending)
 	}
@@ -231,7 +251,7 @@ func (s *session) afterLoss(ctx context.Context, cause error) error {
 	switch {
 	case err != nil:
 		return &restore.StuckError{Err: errors.Join(cause, err), Where: []string{"docker memsys recover tries again"}}
-	case rec != nil && rec.Committed:
+	case committed:
 		return fmt.Errorf("the restored data is in place, although the helper was lost before it said so: %w", cause)
 	}
 	return &restore.RevertedError{Err: cause}

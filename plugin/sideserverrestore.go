@@ -44,16 +44,21 @@ func (f *fileServer) prepare(ctx context.Context, c prepareCall) (prepareReply, 
 	if c.Engine {
 		req.Volumes = lineEngine{f.line}
 	}
-	file, r, err := openArchive(req.Backup)
-	if err != nil {
-		return prepareReply{}, err
+	var file *os.File
+	var r *archive.Reader
+	if req.Backup.Path != "" { // an undo may need none
+		var err error
+		if file, r, err = openArchive(req.Backup); err != nil {
+			return prepareReply{}, err
+		}
 	}
 	lasting, end := context.WithCancel(context.WithoutCancel(ctx))
 	called := context.AfterFunc(ctx, end)
 	p, err := restore.Prepare(lasting, r, req)
 	if err != nil {
 		end()
-		return prepareReply{}, errors.Join(err, file.Close())
+		_ = file.Close()
+		return prepareReply{}, err
 	}
 	called()
 	f.mu.Lock()
@@ -131,6 +136,8 @@ func (f *fileServer) recover(ctx context.Context, c recoverCall) error {
 func (f *fileServer) runner(engineAnswers bool) *restore.Runner {
 	e, j := lineEngine{f.line}, lineJournal{f.line}
 	r := &restore.Runner{Clock: f.now, Journal: j, Progress: f.sink}
+	r.Keep = func(rec restore.Record) error { return f.line.Call(context.Background(), askKeep, rec, nil) }
+	r.Forget = func(id string) error { return f.line.Call(context.Background(), askForget, nameCall{Name: id}, nil) }
 	if engineAnswers {
 		r.Volumes = e
 		r.Containers = func(ctx context.Context) ([]engine.Container, error) { return e.Containers(ctx, engine.Filter{}) }

@@ -32,6 +32,8 @@ const (
 	askStep         = "journal.step"
 	askSafety       = "restore.safety"
 	askSafetyAt     = "restore.safety-at"
+	askKeep         = "restore.keep"
+	askForget       = "restore.forget"
 	askContainers   = "engine.containers"
 	askContainer    = "engine.container"
 	askPause        = "engine.pause"

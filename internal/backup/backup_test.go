@@ -60,6 +60,7 @@ func newBed(t *testing.T) *bed {
 	b.write(t, "memories/b.json", `{"id":"b"}`)
 	b.write(t, "server.log", "noise")
 	b.req = Request{
+		Side:    crossing{},
 		Project: archive.Project{Name: "notes", WorkingDir: root},
 		Sources: []compose.Source{{Name: "data", Kind: compose.Bind, Path: b.data, Mounts: []compose.Mount{{Service: "app", Target: "/app/data"}}}},
 		Locate:  func(_ context.Context, s compose.Source) (string, error) { return s.Path, nil },

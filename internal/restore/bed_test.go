@@ -2,6 +2,7 @@ package restore
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -252,7 +253,7 @@ func prepare(t *testing.T, req Request) (*Plan, error) {
 	t.Helper()
 	f, r := open(t, req.Backup.Path)
 	t.Cleanup(func() { _ = f.Close() })
-	return Prepare(t.Context(), r, req)
+	return Prepare(t.Context(), r, crossed(t, req))
 }
 
 // openJournal opens the project's journal.
@@ -358,4 +359,15 @@ func byPathOnly(_ context.Context, s compose.Source) (string, error) {
 		return "", errors.New("only the engine knows")
 	}
 	return s.Path, nil
+}
+
+// crossed is a request as it is once it went over a line to another process: JSON, and that one's own functions.
+func crossed(t *testing.T, req Request) Request {
+	t.Helper()
+	raw, err := json.Marshal(req)
+	assert.NilError(t, err)
+	var out Request
+	assert.NilError(t, json.Unmarshal(raw, &out))
+	out.Volumes, out.Locate, out.Free = req.Volumes, req.Locate, req.Free
+	return out
 }

@@ -40,6 +40,17 @@ func (r *Recovery) String() string {
 	return "the data in " + strings.Join(r.Roots, ", ") + " is put back as it was before the restore"
 }
 
+// Committed tells whether the restored data counts in the steps of a restore, whatever is left to do.
+func Committed(steps []journal.Step) (bool, error) {
+	u := &undo{aside: map[string]bool{}}
+	for _, s := range steps {
+		if _, err := u.read(s); err != nil {
+			return false, fmt.Errorf("read step %s of the journal: %w", s.Name, err)
+		}
+	}
+	return u.committed, nil
+}
+
 // PlanRecovery reads from the steps of an interrupted restore what has to be done, and changes nothing. Nil: nothing.
 func PlanRecovery(steps []journal.Step) (*Recovery, error) {
 	u := &undo{aside: map[string]bool{}, interrupted: true}
