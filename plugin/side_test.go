@@ -270,7 +270,6 @@ func TestAnotherRunRecoversThroughAHelper(t *testing.T) {
 		return b.s.far.Call(ctx, callRun, idCall{1}, nil)
 	})
 	assert.ErrorIs(t, err, helper.ErrGone)
-	b.before = nil
 	b.s.leave(ctx)
 	assert.NilError(t, errors.Join(b.s.journal.Close(), b.s.lock.Release(ctx)))
 	assert.NilError(t, b.begun("recover", func(context.Context) error { return nil }))
