@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -144,6 +146,35 @@ func (s *session) appendAudit(ctx context.Context, e audit.Entry) {
 		if err := s.Store.NoteAudit(made.Name, store.AuditHead(out.Head())); err != nil {
 			s.app.missAudit(err)
 		}
+	}
+}
+
+// auditVerify puts a verification into the log that the directory has; it makes none, for the archives of others are verified too. As with the
+// records beside the archives, a directory that cannot be written is none the worse for it.
+func (a *app) auditVerify(ctx context.Context, dir *store.Dir, began time.Time, results []verification, result error) {
+	log := a.auditLog(dir)
+	here := slices.DeleteFunc(slices.Clone(results), func(v verification) bool { return filepath.Dir(v.Path) != dir.Path })
+	if exists, err := log.Exists(); err != nil || !exists || len(here) == 0 {
+		return
+	}
+	v := judge(result, a.interruption.happened(), false)
+	e := audit.Entry{
+		Operation: "verify", Arguments: a.invoked, Began: began.UTC(), Ended: a.world.Now().UTC(), ExitCode: v.Code, Result: auditResult(v.Code),
+		Message: shorten(display.Clean(v.Message)), Who: a.auditWho(""), Project: audit.Project{Name: dir.Owner.Name, WorkingDir: dir.Owner.WorkingDir},
+	}
+	for _, r := range here {
+		change := audit.Verified
+		if !r.Sound {
+			change = audit.Damaged
+		}
+		e.Archives = append(e.Archives, audit.Archive{Change: change, Name: r.Name, SHA256: r.SHA256})
+	}
+	out, err := log.Append(context.WithoutCancel(ctx), e)
+	if err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EROFS) {
+		a.missAudit(err)
+	}
+	for _, warning := range out.Warnings {
+		a.sink().Report(progress.Event{Step: "audit", Status: progress.Warning, Text: warning})
 	}
 }
 

@@ -65,23 +65,38 @@ func (a *app) verify(ctx context.Context, args []string, opts verifyOptions) err
 	if err != nil {
 		return err
 	}
-	damaged := []string{}
+	began := a.world.Now()
+	results := []verification{}
 	for _, b := range wanted {
-		sound, err := a.verifyOne(ctx, storeOf(dir.Dir, b), b, opts.format)
-		if err != nil {
-			return err
+		result, oneErr := a.verifyOne(ctx, storeOf(dir.Dir, b), b, opts.format)
+		if oneErr != nil {
+			err = oneErr
+			break
 		}
-		if !sound {
-			damaged = append(damaged, b.Name)
+		results = append(results, result)
+	}
+	if err == nil {
+		err = verifyOutcome(results)
+	}
+	a.auditVerify(ctx, dir.Dir, began, results, err)
+	return err
+}
+
+// verifyOutcome is nil where all archives are sound.
+func verifyOutcome(results []verification) error {
+	damaged := []string{}
+	for _, r := range results {
+		if !r.Sound {
+			damaged = append(damaged, r.Name)
 		}
 	}
-	if len(damaged) > 0 {
-		return &outcome{
-			code: exitDamaged, message: damagedMessage(damaged, len(wanted)),
-			hint: "docker memsys list, and restore from one that is verified",
-		}
+	if len(damaged) == 0 {
+		return nil
 	}
-	return nil
+	return &outcome{
+		code: exitDamaged, message: damagedMessage(damaged, len(results)),
+		hint: "docker memsys list, and restore from one that is verified",
+	}
 }
 
 // damagedMessage names the damaged of so many archives, the first few if they are many.
@@ -141,8 +156,8 @@ type verification struct {
 	Damage  []string `json:"damage"`
 }
 
-// verifyOne proves one backup, prints the result and tells whether it is sound.
-func (a *app) verifyOne(ctx context.Context, dir *store.Dir, b store.Backup, format string) (bool, error) {
+// verifyOne proves one backup, prints the result and returns it.
+func (a *app) verifyOne(ctx context.Context, dir *store.Dir, b store.Backup, format string) (verification, error) {
 	begun := a.world.Now()
 	var read atomic.Int64
 	event := progress.Event{Step: "verify", Object: b.Name, Status: progress.Working, Total: b.Size, Unit: progress.Bytes}
@@ -153,7 +168,7 @@ func (a *app) verifyOne(ctx context.Context, dir *store.Dir, b store.Backup, for
 		a.sink().Report(counted)
 	}})
 	if err != nil {
-		return false, err
+		return verification{}, err
 	}
 	event.Status, event.Done = progress.Done, b.Size
 	if !proven.Sound() {
@@ -166,9 +181,9 @@ func (a *app) verifyOne(ctx context.Context, dir *store.Dir, b store.Backup, for
 		Former: proven.Backup.Former, Damage: append([]string{}, proven.Damage...),
 	}
 	if format != "" {
-		return result.Sound, a.printFormatted(format, result)
+		return result, a.printFormatted(format, result)
 	}
-	return result.Sound, a.printVerification(result)
+	return result, a.printVerification(result)
 }
 
 // printVerification prints a result for a person.

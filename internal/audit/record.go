@@ -28,6 +28,8 @@ const (
 	Made     = "made"
 	Restored = "restored"
 	Removed  = "removed"
+	Verified = "verified" // every byte was read and is as it was written
+	Damaged  = "damaged"  // every byte was read: some are not
 )
 
 // Entry is what is known of an operation.
