@@ -110,7 +110,15 @@ func migrationPlan(t *testing.T, from, to *Project, plan string) {
 // The same ids on both sides, the folder there already with somebody else's files: the plan counts them and says the flag.
 func TestARestoreSaysThatOwnersAreOthersHere(t *testing.T) {
 	NeedRoot(t)
+	for _, helper := range []string{"never", "always"} {
+		t.Run("helper "+helper, func(t *testing.T) { ownersAreOthers(t, helper) })
+	}
+}
+
+func ownersAreOthers(t *testing.T, helper string) {
+	t.Helper()
 	p := Box(t, `["./data:/data", "./backups:/backups"]`, "")
+	p.Setenv("MEMSYS_HELPER", helper)
 	assert.NilError(t, os.Mkdir(p.Path("backups"), 0o755))
 	p.Write("data/a", "1")
 	own := func(id int) {
@@ -125,6 +133,8 @@ func TestARestoreSaysThatOwnersAreOthersHere(t *testing.T) {
 	plan := p.Memsys("restore", "--dry-run", "--map-owner", "1000:1001").Assert(t, icmd.Success)
 	assert.Assert(t, !strings.Contains(plan.Stdout(), "owner of data"), plan.Stdout())
 	Code(t, p.Memsys("restore", "--map-owner", "1000:1001", "--map-owner", "u:1000:7"), 2, "1000 cannot become both")
+	Code(t, p.Memsys("restore", "--yes", "--map-owner", "1000:1001"), 0)
+	assert.Equal(t, strings.TrimSpace(p.Run("stat", "-c", "%u:%g", "data/a").Stdout()), "1001:1001")
 	to := filepath.Join(t.TempDir(), "out")
 	Code(t, p.Memsys("restore", "--to", to, "--map-owner", "1000:1002"), 0)
 	assert.Equal(t, strings.TrimSpace(run(t, to, nil, "stat", "-c", "%u:%g", "data/a").Stdout()), "1002:1002")

@@ -125,10 +125,11 @@ func tidy(all []helper.Mount, readOnly bool) []helper.Mount {
 	slices.SortStableFunc(all, func(a, b helper.Mount) int { return strings.Compare(a.Target, b.Target) })
 	for _, m := range all {
 		m.ReadOnly = m.ReadOnly || readOnly
+		if i := slices.IndexFunc(out, func(o helper.Mount) bool { return o.Target == m.Target }); i >= 0 {
+			out[i].ReadOnly = out[i].ReadOnly && m.ReadOnly // the backups directory may be mounted by a service, too
+			continue
+		}
 		shown := slices.ContainsFunc(out, func(o helper.Mount) bool {
-			if o.Target == m.Target {
-				return true
-			}
 			return o.Volume == "" && m.Volume == "" && o.ReadOnly == m.ReadOnly && strings.HasPrefix(m.Target, o.Target+"/")
 		})
 		if !shown && m.Target != "/" {
