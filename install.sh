@@ -20,7 +20,7 @@ work=
 staged=
 clean_up() {
 	[ -z "$work" ] || rm -rf "$work"
-	[ -z "$staged" ] || rm -f "$staged"
+	[ -z "$staged" ] || rm -f "$staged" "$staged.helper"
 }
 trap clean_up EXIT
 trap 'exit 130' INT
@@ -83,7 +83,7 @@ uninstall() {
 		say "docker memsys is not installed in $dir."
 		return
 	fi
-	rm -f "$dir/docker-memsys" 2>/dev/null || die "cannot remove $dir/docker-memsys: $(permission_hint)"
+	rm -f "$dir/docker-memsys" "$dir"/memsys-helper-linux-* 2>/dev/null || die "cannot remove $dir/docker-memsys: $(permission_hint)"
 	say "Removed docker memsys from $dir. Backups and settings stay where they are."
 }
 
@@ -103,6 +103,9 @@ install() {
 		unpack "$archive"
 	elif [ ! -e "$here/go.mod" ] && [ -f "$here/docker-memsys" ]; then
 		cp "$here/docker-memsys" "$work/docker-memsys"
+		for helper in "$here"/memsys-helper-linux-*; do
+			[ ! -f "$helper" ] || cp "$helper" "$work/"
+		done
 	else
 		build
 	fi
@@ -120,6 +123,10 @@ build() {
 	check_go
 	say "Building docker memsys (the first time takes a minute or two) ..."
 	"$here/scripts/build.sh" "$work/docker-memsys" || die "the build failed; what go said stands above"
+	[ "$(uname -s)" != Linux ] || return 0
+	for arch in amd64 arm64; do # engines run on Linux, so this machine's own program cannot be their helper
+		GOOS=linux GOARCH=$arch "$here/scripts/build.sh" "$work/memsys-helper-linux-$arch" || die "the build of the helper failed; what go said stands above"
+	done
 }
 
 # check_go refuses a Go that is missing or older than the go line of go.mod.
@@ -149,7 +156,13 @@ unpack() {
   found    $actual"
 	tar -xzf "$1" -C "$work" docker-memsys 2>"$work/tar.log" ||
 		die "$1 does not hold docker-memsys: $(cat "$work/tar.log")"
-	{ [ ! -L "$work/docker-memsys" ] && [ -f "$work/docker-memsys" ]; } || die "docker-memsys in $1 is not a plain file"
+	for helper in memsys-helper-linux-amd64 memsys-helper-linux-arm64; do
+		tar -xzf "$1" -C "$work" "$helper" 2>/dev/null || rm -f "$work/$helper" # an archive need not hold it
+	done
+	for file in "$work/docker-memsys" "$work"/memsys-helper-linux-*; do
+		{ [ -L "$file" ] || [ -e "$file" ]; } || continue
+		{ [ ! -L "$file" ] && [ -f "$file" ]; } || die "$(basename "$file") in $1 is not a plain file"
+	done
 }
 
 # expected_sum ARCHIVE prints the one checksum that the file beside the archive has for it, and nothing if it has none or two.
@@ -192,9 +205,20 @@ put_in_place() {
 	metadata=$("$staged" docker-cli-plugin-metadata 2>&1) || die "the program does not run on this machine ($(uname -sm)): $metadata"
 	case $metadata in *'"SchemaVersion"'*) ;; *) die "the program is no Docker CLI plugin; it says: $metadata" ;; esac
 	version=$(say "$metadata" | sed -n 's/.*"Version": *"\([^"]*\)".*/\1/p' | head -n 1)
+	put_helpers
 	sync "$staged" 2>/dev/null || sync
 	mv -f "$staged" "$dir/docker-memsys" || die "cannot write to $dir: $(permission_hint)"
 	staged=
+}
+
+# put_helpers replaces the programs for engines on other machines, which must be of the plugin's own version.
+put_helpers() {
+	rm -f "$dir"/memsys-helper-linux-*
+	for helper in "$work"/memsys-helper-linux-*; do
+		[ -f "$helper" ] || continue
+		{ cat "$helper" >"$staged.helper" && chmod 755 "$staged.helper" && mv -f "$staged.helper" "$dir/$(basename "$helper")"; } ||
+			die "cannot write to $dir: is the disk full?"
+	done
 }
 
 main "$@"

@@ -348,6 +348,53 @@ func TestInstallOutOfAnUnpackedArchive(t *testing.T) {
 	assert.Equal(t, readFile(t, m.installed()), program)
 }
 
+// The programs for engines on other machines are those of the plugin's own release: none of another version stays.
+func TestInstallPutsTheHelpersBesideThePlugin(t *testing.T) {
+	helper := func(m *machine, arch string) string {
+		return filepath.Join(filepath.Dir(m.installed()), "memsys-helper-linux-"+arch)
+	}
+	m := newMachine(t)
+	m.write("config/cli-plugins/memsys-helper-linux-amd64", "of another version", 0o755)
+	var packed bytes.Buffer
+	zipped := gzip.NewWriter(&packed)
+	writer := tar.NewWriter(zipped)
+	for name, content := range map[string]string{"docker-memsys": program, "memsys-helper-linux-arm64": "helper"} {
+		assert.NilError(t, writer.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Typeflag: tar.TypeReg, Size: int64(len(content))}))
+		_, err := writer.Write([]byte(content))
+		assert.NilError(t, err)
+	}
+	assert.NilError(t, writer.Close())
+	assert.NilError(t, zipped.Close())
+	path := m.write("downloads/"+archiveName, packed.String(), 0o644)
+	m.write("downloads/checksums.txt", sum(packed.String())+"  "+archiveName+"\n", 0o644)
+	m.install(nil, "--from-file", path).Assert(t, icmd.Success)
+	assert.Equal(t, readFile(t, m.installed()), program)
+	assert.Equal(t, readFile(t, helper(m, "arm64")), "helper")
+	_, err := os.Stat(helper(m, "amd64"))
+	assert.ErrorIs(t, err, os.ErrNotExist)
+	m.leavesNothing()
+	m.install(nil, "--uninstall").Assert(t, icmd.Success)
+	_, err = os.Stat(helper(m, "arm64"))
+	assert.ErrorIs(t, err, os.ErrNotExist)
+
+	unpacked := newMachine(t)
+	assert.NilError(t, os.Remove(filepath.Join(unpacked.checkout, "go.mod")))
+	unpacked.write("checkout/docker-memsys", program, 0o755)
+	unpacked.write("checkout/memsys-helper-linux-amd64", "helper", 0o755)
+	unpacked.install(nil).Assert(t, icmd.Success)
+	assert.Equal(t, readFile(t, helper(unpacked, "amd64")), "helper")
+}
+
+func TestInstallOnAnotherSystemBuildsTheHelpersToo(t *testing.T) {
+	m := newMachine(t)
+	assert.NilError(t, os.Remove(filepath.Join(m.bin, "uname")))
+	m.write("bin/uname", "#!/bin/sh\necho Darwin\n", 0o755)
+	m.install(nil).Assert(t, icmd.Success)
+	for _, arch := range []string{"amd64", "arm64"} {
+		assert.Equal(t, readFile(t, filepath.Join(filepath.Dir(m.installed()), "memsys-helper-linux-"+arch)), program)
+	}
+}
+
 func TestInstallRefusesAnUnknownArgument(t *testing.T) {
 	newMachine(t).install(nil, "--uninstal").Assert(t, icmd.Expected{ExitCode: 2, Err: "unknown argument --uninstal"})
 }
