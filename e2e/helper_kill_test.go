@@ -77,7 +77,7 @@ func (e *elsewhere) oldOrNew(t *testing.T, old, kept [2]string) {
 	for name, want := range map[string][2]string{"old": old, "new": kept} {
 		differences[name] = append(treetest.Diff(want[0], e.bind), treetest.Diff(want[1], e.volume)...)
 	}
-	assert.Assert(t, len(differences["old"]) == 0 || len(differences["new"]) == 0, "neither old nor new: %v", differences)
+	assert.Assert(t, len(differences["old"]) == 0 || len(differences["new"]) == 0, "neither old nor new.\nFrom old: %.2000q\nFrom new: %.2000q", differences["old"], differences["new"])
 	Tidy(t, e.bind, e.volume)
 	assert.Equal(t, e.State("app"), "running")
 	e.nothingOfHelpersIsLeft()
@@ -88,7 +88,10 @@ func (e *elsewhere) damaged(t *testing.T) (old, kept [2]string) {
 	t.Helper()
 	e.Backup()
 	kept = [2]string{setAside(t, e.bind), setAside(t, e.volume)}
-	old = [2]string{Keep(t, e.bind), Keep(t, e.volume)}
+	for i, live := range []string{e.bind, e.volume} {
+		old[i] = filepath.Join(t.TempDir(), "old")
+		run(t, "", nil, "cp", "--archive", live, old[i]).Assert(t, icmd.Success)
+	}
 	return old, kept
 }
 

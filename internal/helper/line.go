@@ -31,6 +31,8 @@ type Line struct {
 	handlers map[string]Handler
 	codecs   []Codec
 	calls    atomic.Uint64
+	// last: this process ends with the line. Nobody is told that the line has ended then, for who is told would begin to put things back.
+	last bool
 
 	mu      sync.Mutex
 	running map[jsonrpc2.ID]context.CancelCauseFunc
@@ -97,6 +99,8 @@ func (l *Line) failed(method string, err error) error {
 		return nil
 	case errors.As(err, &answer):
 		return decodeError(answer, l.codecs)
+	case l.last:
+		select {}
 	case errors.Is(err, jsonrpc2.ErrClosed):
 		return fmt.Errorf("%s: %w", method, ErrGone)
 	}
@@ -138,6 +142,9 @@ func (r *receiver) Handle(ctx context.Context, _ *jsonrpc2.Conn, req *jsonrpc2.R
 		h = func(context.Context, json.RawMessage) (any, error) {
 			return nil, fmt.Errorf("the other end does not know the method %s", req.Method)
 		}
+	}
+	if r.line.last {
+		ctx = context.WithoutCancel(ctx)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	r.line.mu.Lock()

@@ -15,9 +15,10 @@ type greeting struct {
 }
 
 // Serve is the main of a helper: it answers calls on in and out until in ends, then returns the exit code at once, whatever is
-// still being done: the process must end with it.
+// still being done: the process must end with it, as if it had been killed. What is being done does not learn of it.
 func Serve(in io.Reader, out io.Writer, version string, h func(*Line) map[string]Handler, codecs ...Codec) int {
 	l := newLine(nil, codecs...)
+	l.last = true
 	l.handlers = h(l)
 	if l.handlers == nil {
 		l.handlers = map[string]Handler{}
