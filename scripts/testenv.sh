@@ -19,6 +19,8 @@ main() {
 	import_busybox "$dir/images"
 	step "make the image of examples/memory-system"
 	import_sample
+	step "make the image of e2e/writer"
+	import_writer "$dir/images" "$dir/config/tools"
 }
 
 make_config() {
@@ -70,6 +72,15 @@ import_busybox() {
 		[ "$applet" = busybox ] || ln -sf busybox "$1/busybox/bin/$applet"
 	done
 	import_image "$1/busybox" memsystest/busybox:latest 'CMD ["sh"]'
+}
+
+# import_writer IMAGES TOOLS makes the program that writes without pause, as an image and for this machine to check copies with.
+import_writer() {
+	rm -rf "$1/writer"
+	mkdir -p "$1/writer/data" "$1/writer/tmp" "$2"
+	CGO_ENABLED=0 nice go -C "$repo/e2e/writer" build -trimpath -ldflags=-s -o "$2/writer" .
+	cp "$2/writer" "$1/writer/writer"
+	import_image "$1/writer" memsystest/writer:latest 'ENTRYPOINT ["/writer"]'
 }
 
 busybox_is_static() { [ -x /bin/busybox ] && ! ldd /bin/busybox >/dev/null 2>&1; }
