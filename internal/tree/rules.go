@@ -109,6 +109,10 @@ func (r *Rules) Skip(root string) func(*Entry) string {
 		if rule := r.o.Exclude[Identity{e.Device, e.Inode}]; rule != "" && e.Inode != 0 {
 			return rule
 		}
+		if database := s.unit(e); database != nil {
+			e = database
+			_, name = splitPath(e.Path)
+		}
 		if rule := r.match(e); rule != "" || !r.o.Defaults {
 			return rule
 		}

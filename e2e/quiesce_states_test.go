@@ -1,0 +1,83 @@
+//go:build e2e && unix
+
+package e2e
+
+import (
+	"testing"
+
+	"gotest.tools/v3/assert"
+	"gotest.tools/v3/icmd"
+)
+
+// TestAPreStopThatFailsEndsTheBackupAndEveryServiceRuns: the second of two services refuses, after the first has stopped.
+func TestAPreStopThatFailsEndsTheBackupAndEveryServiceRuns(t *testing.T) {
+	NeedImage(t, Busybox)
+	p := NewProject(t, `
+services:
+  web:
+    image: `+Busybox+`
+    command: [tail, -f, /dev/null]
+    stop_grace_period: 0s
+    depends_on: [db]
+    volumes: ["./data:/data"]
+    pre_stop: [{command: [touch, /data/web-flushed]}]
+    post_start: [{command: [touch, /data/web-started]}]
+  db:
+    image: `+Busybox+`
+    command: [tail, -f, /dev/null]
+    stop_grace_period: 0s
+    volumes: ["./data:/data"]
+    pre_stop: [{command: [sh, -c, "test ! -e /data/refuse || { echo still busy; exit 3; }"]}]
+`)
+	p.Write("data/refuse", "")
+	p.Up()
+	Code(t, p.Memsys("backup", "--quiesce", "stop"), 1, "db", "pre_stop", "still busy")
+	assert.Equal(t, p.State("web"), "running")
+	assert.Equal(t, p.State("db"), "running")
+	p.Exec("web", "rm", "/data/refuse", "/data/web-flushed", "/data/web-started")
+	p.Memsys("backup", "--quiesce", "stop").Assert(t, icmd.Success)
+	p.Exec("web", "ls", "/data/web-flushed", "/data/web-started")
+	assert.Equal(t, p.State("db"), "running")
+}
+
+// TestServicesThatWerePausedOrOffStaySo: only what ran is held.
+func TestServicesThatWerePausedOrOffStaySo(t *testing.T) {
+	NeedImage(t, Busybox)
+	service := func(name string) string {
+		return `
+  ` + name + `:
+    image: ` + Busybox + `
+    command: [tail, -f, /dev/null]
+    stop_grace_period: 0s
+    volumes: ["data:/data"]
+`
+	}
+	p := NewProject(t, "services:"+service("runs")+service("paused")+service("off")+"volumes: {data: {}}\n")
+	p.Up()
+	p.Exec("runs", "touch", "/data/memory")
+	p.Docker("pause", p.Container("paused")).Assert(t, icmd.Success)
+	p.Docker("stop", p.Container("off")).Assert(t, icmd.Success)
+	foreign := p.Output("run", "--detach", "--label", "com.docker.compose.project="+p.Name+"foreign", "--volume", p.Name+"_data:/elsewhere", Busybox, "tail", "-f", "/dev/null")
+	t.Cleanup(func() { p.Docker("rm", "--force", foreign).Assert(t, icmd.Success) })
+	for _, mode := range []string{"auto", "stop"} {
+		h := backupHeld(t, p, mode)
+		assert.Equal(t, len(h.Held), 2, "the foreign container writes into the volume too: %v", h.Held)
+		assert.Equal(t, p.State("runs"), "running")
+		assert.Equal(t, p.State("paused"), "paused")
+		assert.Equal(t, p.State("off"), "exited")
+		assert.Equal(t, p.Output("inspect", "--format", "{{.State.Status}}", foreign), "running")
+	}
+}
+
+// TestAServiceWhoseContainerIsReplacedDuringTheHoldRuns: the new one is let go, the old one is gone.
+func TestAServiceWhoseContainerIsReplacedDuringTheHoldRuns(t *testing.T) {
+	p := newWriter(t, "inplace", "inplace.json")
+	old := p.Container("writer")
+	run := p.Start("docker", "memsys", "backup", "--quiesce", "stop")
+	run.WaitFor("stop")
+	p.Compose("up", "--detach", "--force-recreate").Assert(t, icmd.Success)
+	code := run.Wait()
+	assert.Assert(t, code == 0 || code == 3 || code == 1, run.Output())
+	assert.Assert(t, p.Container("writer") != old)
+	assert.Equal(t, p.State("writer"), "running")
+}
