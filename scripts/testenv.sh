@@ -21,6 +21,7 @@ main() {
 	import_sample
 	step "make the image of e2e/writer"
 	import_writer "$dir/images" "$dir/config/tools"
+	[ "${MEMSYS_E2E_FULL:-}" != 1 ] || "$repo/scripts/chroma.sh" "$dir"
 }
 
 make_config() {

@@ -17,6 +17,7 @@ func check(args []string) error {
 	var errs []error
 	for name, look := range map[string]func(string) (int64, error){
 		"atomic.json": state, "inplace.json": state, "lines.jsonl": lastLine, "wal.db": sound, "delete.db": sound,
+		"chroma.sqlite3": func(path string) (int64, error) { return chroma(filepath.Dir(path)) },
 	} {
 		path := filepath.Join(args[0], name)
 		if _, err := os.Stat(path); err != nil {
