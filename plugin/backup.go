@@ -143,6 +143,9 @@ func (a *app) backup(ctx context.Context, services []string, opts backupOptions)
 		res.Result, err = s.makeBackup(ctx, wish)
 		return err
 	})
+	if err == nil && res.Result.Backup.Good() {
+		s.expireAside(ctx, res.Result.Backup.Created)
+	}
 	if err = errors.Join(err, s.end(ctx, err)); err != nil {
 		return err
 	}

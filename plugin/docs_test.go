@@ -19,7 +19,7 @@ func TestEveryJSONFieldIsDocumented(t *testing.T) {
 	assert.NilError(t, err)
 	sections := sectionsOf(string(document))
 	for section, all := range map[string][]any{
-		"backup": {backup.Result{}, backupPlan{}}, "restore": {restore.Result{}, restore.Plan{}, restore.Target{}, restore.Changes{}}, "recover": {recoveryPlan{}, recoveryService{}}, "list": {backupObject{}}, "inspect": {inspection{}}, "verify": {verification{}},
+		"backup": {backup.Result{}, backupPlan{}}, "restore": {restore.Result{}, restore.Plan{}, restore.Target{}, restore.Changes{}}, "aside": {asideObject{}, restore.Aside{}}, "recover": {recoveryPlan{}, recoveryService{}}, "list": {backupObject{}}, "inspect": {inspection{}}, "verify": {verification{}},
 		"audit": {audit.Record{}, audit.Entry{}, audit.Report{}, audit.Finding{}, audit.Head{}}, "sources": {sourceObject{}}, "config": {configValue{}}, "version": {build{}},
 	} {
 		text := sections[section]

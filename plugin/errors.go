@@ -172,6 +172,7 @@ func restoreVerdict(err error) *verdict {
 		refused  *restore.RefusedError
 		notEmpty *restore.NotEmptyError
 		unmapped *restore.MapError
+		noUndo   *restore.NoUndoError
 	)
 	switch {
 	case errors.As(err, &stuck):
@@ -182,6 +183,8 @@ func restoreVerdict(err error) *verdict {
 		return &verdict{Code: exitUsage, Message: err.Error()}
 	case errors.As(err, &refused):
 		return &verdict{Code: exitFailed, Message: err.Error() + "; nothing was changed", Hint: refusalHint(refused.Refusals)}
+	case errors.As(err, &noUndo):
+		return &verdict{Code: exitNoBackup, Message: err.Error(), Hint: "docker memsys list: a backup of reason before-restore is restored by its name"}
 	case errors.As(err, &notEmpty):
 		return &verdict{Code: exitFailed, Message: err.Error() + "; nothing was changed", Hint: "name a folder that does not exist yet with --to"}
 	}

@@ -105,6 +105,7 @@ func (s *session) recoverAll(ctx context.Context, opts recoverOptions) error {
 	if err != nil {
 		return err
 	}
+	s.expireAfterRecovery(ctx)
 	return s.end(ctx, nil)
 }
 

@@ -23,6 +23,8 @@ type restoreOptions struct {
 	services          []string
 	paths             []string
 	to                string
+	undo              bool
+	undoes            *restore.Record // what is undone, once that is known
 	dryRun            bool
 	yes               bool
 	noSafetyBackup    bool
@@ -56,9 +58,13 @@ become the sources that they are by path or name, which the plan shows and --map
 changes. So the former script's archives are restored too.
 
 With --to nothing of the project is touched: the backup is unpacked into a new folder,
-without asking an engine.`,
+without asking an engine.
+
+With --undo the state from before the last restore comes back, from its safety backup
+or from what was set aside; of a partial restore exactly that part. What was changed
+since is named first. It is a restore itself, so --undo again goes forth.`,
 		Example: examples("docker memsys restore", "docker memsys restore --dry-run memory_backup_20260102_030405.tar.gz",
-			"docker memsys restore --source data --path 'memories/**' latest", "docker memsys restore --to /tmp/look latest",
+			"docker memsys restore --source data --path 'memories/**' latest", "docker memsys restore --to /tmp/look latest", "docker memsys restore --undo",
 			"docker memsys restore --dry-run --map memory-system/old= old-backup.zip"),
 		GroupID:           groupData,
 		ValidArgsFunction: a.completeBackups(0),
@@ -75,6 +81,7 @@ func (a *app) restoreFlags(cmd *cobra.Command, opts *restoreOptions) {
 	flags.StringArrayVar(&opts.services, "service", nil, "Restore only the sources that this service mounts; may be repeated")
 	flags.StringArrayVar(&opts.paths, "path", nil, "Restore only what matches the pattern inside the sources, such as 'memories/**'; the rest stays; may be repeated")
 	flags.StringVar(&opts.to, "to", "", "Unpack into this new or empty folder and leave the project alone")
+	flags.BoolVar(&opts.undo, "undo", false, "Bring back the state from before the last restore")
 	flags.BoolVar(&opts.dryRun, "dry-run", false, "Show the plan, and what differs from the backup, and change nothing")
 	flags.BoolVarP(&opts.yes, "yes", "y", false, "Do not ask")
 	flags.BoolVar(&opts.noSafetyBackup, "no-safety-backup", false, "Keep nothing of the present state")
@@ -98,6 +105,9 @@ func (a *app) restore(ctx context.Context, args []string, opts restoreOptions) e
 	if err := opts.checkFormat(); err != nil {
 		return err
 	}
+	if err := opts.checkUndo(args); err != nil {
+		return err
+	}
 	if opts.to != "" {
 		return a.restoreTo(ctx, args, opts)
 	}
@@ -109,7 +119,7 @@ func (a *app) restore(ctx context.Context, args []string, opts restoreOptions) e
 	if err != nil {
 		return err
 	}
-	b, err := a.backupToRestore(ctx, s.Store, args, opts.yes || opts.dryRun)
+	b, err := s.restoreFrom(ctx, args, &opts, opts.yes || opts.dryRun)
 	if err != nil {
 		return err
 	}
@@ -120,12 +130,12 @@ func (a *app) restore(ctx context.Context, args []string, opts restoreOptions) e
 			return a.printRestorePlan(p.Plan, s.restoreHooks(p.Plan, opts), s.Warnings, opts.format)
 		})
 	}
-	if ctx, err = s.begin(ctx, "restore", opts.lockOptions, map[string]any{"backup": b.Path}); err != nil {
+	if ctx, err = s.begin(ctx, opts.operation(), opts.lockOptions, map[string]any{"backup": b.Path}); err != nil {
 		return err
 	}
 	var res restoreResult
 	// A run that was waited for may have made a newer backup, or moved one.
-	if b, err = a.backupToRestore(ctx, s.Store, args, true); err == nil {
+	if b, err = s.restoreFrom(ctx, args, &opts, true); err == nil {
 		err = s.planned(ctx, b, opts, func(p *planned) error {
 			if res, err = s.runRestore(ctx, p, opts); err == nil && res.Result == nil {
 				return errors.New("restore has no result")
@@ -146,6 +156,14 @@ func (o restoreOptions) checkFormat() error {
 		return checkFormat(o.format, restorePlan{Plan: &restore.Plan{}})
 	}
 	return checkFormat(o.format, restoreResult{Result: &restore.Result{}})
+}
+
+// operation is the word for it in the journal and the audit log.
+func (o restoreOptions) operation() string {
+	if o.undo {
+		return "undo"
+	}
+	return "restore"
 }
 
 // backupToRestore finds the backup that the words name: the latest without a word, of several the newest good one.

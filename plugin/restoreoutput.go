@@ -56,7 +56,10 @@ func writeClean(w io.Writer, text string) error {
 func restorePlanText(p *restore.Plan, around hooks.Plan, said []string) string {
 	var b strings.Builder
 	b.WriteString(throughText(p.Through, p.Why))
-	fmt.Fprintf(&b, "verify %s of %s (%s)\n", p.Backup.Name, p.Backup.Created.Local().Format(time.DateTime), p.Backup.Reason)
+	b.WriteString(undoText(p))
+	if p.Backup.Path != "" {
+		fmt.Fprintf(&b, "verify %s of %s (%s)\n", p.Backup.Name, p.Backup.Created.Local().Format(time.DateTime), p.Backup.Reason)
+	}
 	b.WriteString(hookLines(around.Before))
 	if len(p.Stop) > 0 {
 		fmt.Fprintf(&b, "stop %s\n", containerNames(p.Stop))
@@ -131,7 +134,7 @@ func targetText(b *strings.Builder, t *restore.Target) {
 	if t.Was != "" {
 		name += " (" + t.Was + " in the backup)"
 	}
-	fmt.Fprintf(b, "restore %s %s -> %s: %s, %s\n", t.Kind, name, root, plural(t.Entries, "entry", "entries"), size(t.Bytes))
+	fmt.Fprintf(b, "restore %s %s -> %s: %s, %s%s\n", t.Kind, name, root, plural(t.Entries, "entry", "entries"), size(t.Bytes), fromText(t))
 	if t.Missing {
 		return
 	}
@@ -172,8 +175,12 @@ func (a *app) printRestore(r restoreResult, format string) error {
 	if r.Complete {
 		return hooksFailed(r.Hooks, "the data is restored")
 	}
+	hint := "docker memsys inspect " + r.Backup.Name
+	if r.Undoes != nil || len(r.Aside) > 0 {
+		hint = "docker memsys aside"
+	}
 	return &outcome{
-		code: exitIncomplete, hint: "docker memsys inspect " + r.Backup.Name,
+		code: exitIncomplete, hint: hint,
 		message: "the restore is incomplete: " + strings.Join(lacking(r.Result), "; "),
 	}
 }
@@ -182,13 +189,17 @@ func (a *app) printRestoreResult(r restoreResult, format string) error {
 	if format != "" {
 		return a.printFormatted(format, r)
 	}
-	line := fmt.Sprintf("restored %s  %s  %s  %.1f s", r.Backup.Name, plural(r.Entries, "entry", "entries"), size(r.Bytes), r.Seconds.Total)
+	what := "restored " + r.Backup.Name
+	if r.Undoes != nil {
+		what = "undid the restore of " + r.Undoes.Backup
+	}
+	line := fmt.Sprintf("%s  %s  %s  %.1f s", what, plural(r.Entries, "entry", "entries"), size(r.Bytes), r.Seconds.Total)
 	if r.Safety != nil {
 		line += "  safety backup " + r.Safety.Name
 	}
 	text := line + "\n"
 	for _, folder := range r.Aside {
-		text += "the entries that were replaced are in " + folder + "\n"
+		text += "the entries that were replaced are in " + folder + " (docker memsys aside)\n"
 	}
 	return writeClean(a.out, text)
 }

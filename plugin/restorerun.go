@@ -19,23 +19,30 @@ func (s *session) planned(ctx context.Context, b store.Backup, opts restoreOptio
 	if b.Former {
 		return s.plannedForeign(ctx, b, opts, do)
 	}
-	return withArchive(b, func(r *archive.Reader) error {
+	plan := func(r *archive.Reader) error {
 		p, err := s.prepare(ctx, b, r, opts)
 		if err != nil {
 			return err
 		}
 		return do(p)
-	})
+	}
+	if b.Path == "" {
+		return plan(nil) // all is put back from what was set aside
+	}
+	return withArchive(b, plan)
 }
 
 // restoreRequest is the restore that is asked for, with the world as it is now.
 func (s *session) restoreRequest(ctx context.Context, b store.Backup, opts restoreOptions) (restore.Request, error) {
-	from, err := archiveOf(s.Store, b)
-	if err != nil {
-		return restore.Request{}, err
+	var from restore.Backup
+	var err error
+	if b.Path != "" {
+		if from, err = archiveOf(s.Store, b); err != nil {
+			return restore.Request{}, err
+		}
 	}
 	req := restore.Request{
-		Backup: from, Project: s.archiveProject(), Sources: s.Sources, Local: s.Info.Local, Locate: s.locate,
+		Backup: from, Undo: opts.undoes, Project: s.archiveProject(), Sources: s.Sources, Local: s.Info.Local, Locate: s.locate,
 		Backups: s.Store.Path, Exclude: s.Config.Exclude, Only: opts.sources, Services: opts.services, Paths: opts.paths,
 		AllowOtherProject: opts.allowOtherProject, StopForeign: opts.stopForeign, Devices: opts.devices,
 		Safety: !opts.noSafetyBackup, ID: strings.ToLower(rand.Text()[:12]), Free: tree.FreeSpace, Warnings: s.Warnings,
@@ -80,7 +87,7 @@ func (s *session) runRestore(ctx context.Context, p *planned, opts restoreOption
 	if err := a.showRestorePlan(p.Plan, around, s.Warnings); err != nil {
 		return res, err
 	}
-	if err := a.confirm(ctx, "Restore "+p.Backup.Name+"?", opts.yes); err != nil {
+	if err := a.confirm(ctx, restoreQuestion(p.Plan), opts.yes); err != nil {
 		return res, err
 	}
 	res.Hooks, err = s.withHooks(ctx, around, func([]hooks.Outcome) (err error) {
@@ -94,13 +101,14 @@ func (s *session) runRestore(ctx context.Context, p *planned, opts restoreOption
 
 // saver makes the safety backup of a restore.
 func (s *session) saver(p *restore.Plan) func(ctx context.Context) (restore.Saved, error) {
-	return func(ctx context.Context) (restore.Saved, error) { return s.saveBefore(ctx, p.Backup.Name) }
+	return func(ctx context.Context) (restore.Saved, error) { return s.saveBefore(ctx, safetyNote(p)) }
 }
 
 // restorer carries out restores, and recovers interrupted ones.
 func (s *session) restorer() *restore.Runner {
 	a := s.app
 	r := &restore.Runner{Clock: a.world.Now, Journal: s.journal, Progress: a.sink(), SkipOwners: a.world.UID != 0}
+	r.Keep, r.Forget = s.keepRecord, s.forgetRecord
 	if s.reachable() {
 		r.Volumes = s.Engine.Client
 		r.Containers = s.containers
@@ -110,11 +118,11 @@ func (s *session) restorer() *restore.Runner {
 }
 
 // saveBefore makes the safety backup.
-func (s *session) saveBefore(ctx context.Context, restoring string) (restore.Saved, error) {
+func (s *session) saveBefore(ctx context.Context, note string) (restore.Saved, error) {
 	if err := s.Store.Ensure(); err != nil {
 		return restore.Saved{}, err
 	}
-	res, err := s.makeBackup(ctx, backupWish{reason: store.BeforeRestore, note: "before restoring " + restoring})
+	res, err := s.makeBackup(ctx, backupWish{reason: store.BeforeRestore, note: note})
 	if err != nil {
 		return restore.Saved{}, err
 	}

@@ -52,10 +52,18 @@ func (s *session) prepare(ctx context.Context, b store.Backup, r *archive.Reader
 // foresee notes what a helper for the restore has to see and to be able to do.
 func (s *session) foresee(b store.Backup, r *archive.Reader, opts restoreOptions) {
 	s.restoring, s.devices, s.single = nil, opts.devices, map[string]bool{}
+	if opts.undoes != nil {
+		for _, src := range opts.undoes.Targets {
+			s.single[src.Name] = src.Single
+		}
+		if path := opts.undoes.Backup.Path; path != "" {
+			s.restoring = append(s.restoring, path) // to tell what was changed since
+		}
+	}
 	if r == nil {
 		return // all comes from what was set aside
 	}
-	s.restoring = []string{b.Path}
+	s.restoring = append(s.restoring, b.Path)
 	for _, src := range r.Manifest().Sources {
 		s.single[opts.hereIs(src.Name)] = src.SingleFile
 	}

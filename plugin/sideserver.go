@@ -51,6 +51,7 @@ func (f *fileServer) handlers() map[string]helper.Handler {
 		callRemove:   acts(f.remove),
 	}
 	maps.Copy(all, f.restoreHandlers())
+	maps.Copy(all, f.asideHandlers())
 	return all
 }
 

@@ -49,6 +49,8 @@ const (
 // RestoredState is a source that was restored, and what has its former state.
 type RestoredState struct {
 	Name string `json:"name"`
+	// Was is its name in the backup that was restored, where that is another.
+	Was  string `json:"was,omitempty"`
 	Kind string `json:"kind"`
 	Root string `json:"root"`
 	// Single tells that the source is a single file.
@@ -181,13 +183,13 @@ func (t *Target) scope() []tree.RawPath {
 // record is that of this run.
 func (x *execution) record() Record {
 	p := x.plan
-	rec := Record{ID: p.ID, Time: x.Clock().UTC(), Backup: p.Backup, Safety: x.result.Safety}
+	rec := Record{Version: 1, ID: p.ID, Time: x.Clock().UTC(), Backup: p.Backup, Safety: x.result.Safety}
 	if p.req.Undo != nil {
 		rec.Undoes = p.req.Undo.ID
 	}
 	for _, w := range x.work {
 		t := w.target
-		s := RestoredState{Name: t.Name, Kind: t.Kind, Root: t.Root, Single: t.Single, From: FromNowhere, Whole: t.view.choice == nil}
+		s := RestoredState{Name: t.Name, Was: t.Was, Kind: t.Kind, Root: t.Root, Single: t.Single, From: FromNowhere, Whole: t.view.choice == nil}
 		if !s.Whole {
 			s.Paths = t.scope()
 		}

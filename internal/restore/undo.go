@@ -222,8 +222,13 @@ func openArchive(path string) (*archive.Reader, *os.File, error) {
 
 // since compares a source with what was restored there.
 func (p *Plan) since(ctx context.Context, r *archive.Reader, t *Target) ([]string, error) {
-	m := r.Manifest()
-	i := slices.IndexFunc(m.Sources, func(s archive.Source) bool { return s.Name == t.Name && s.Kind == t.Kind })
+	m, name := r.Manifest(), t.Name
+	for _, s := range p.req.Undo.Targets {
+		if s.Name == t.Name && s.Was != "" {
+			name = s.Was
+		}
+	}
+	i := slices.IndexFunc(m.Sources, func(s archive.Source) bool { return s.Name == name })
 	if i < 0 {
 		return nil, errors.New("it does not have the source")
 	}

@@ -27,6 +27,8 @@ type Record struct {
 	FormerSize int64 `json:"formerSize,omitempty"`
 	// Audit is the head of the audit log once the operation that made the archive was in it.
 	Audit *AuditHead `json:"audit,omitempty"`
+	// Restore is, of a safety backup, how the restore is undone.
+	Restore json.RawMessage `json:"restore,omitempty"`
 }
 
 // Summary repeats what a list shows of the manifest, so that a list opens no archive.
