@@ -71,7 +71,7 @@ run_tests_in() {
 	local engine=$1 dirs
 	shift
 	mapfile -t dirs < <(tagged | xargs -n 1 dirname | grep -vxF "$compared" | sort -u)
-	compared=compose # needs Compose but no engine: once is enough
+	compared=$'compose\ne2e/power' # need no engine: once is enough
 	go test -tags e2e -c -o "$root/tests/" "${dirs[@]/#/./}"
 	step "end-to-end tests on engine $engine: ${dirs[*]}"
 	export -f each_package tests_of

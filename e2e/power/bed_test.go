@@ -52,7 +52,7 @@ func newBed(t testing.TB) *bed {
 	assert.NilError(t, os.Mkdir(b.below, 0o755))
 	b.env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "DOCKER_CONFIG=" + filepath.Join(dir, "docker"), "TZ=UTC",
-		"DOCKER_HOST=unix://" + filepath.Join(dir, "no-engine.sock"), "MEMSYS_STATE_DIR=" + filepath.Join(b.at, "box", "state"),
+		ownMounts + "=1", "DOCKER_HOST=unix://" + filepath.Join(dir, "no-engine.sock"), "MEMSYS_STATE_DIR=" + filepath.Join(b.at, "box", "state"),
 	}
 	return b
 }
@@ -75,14 +75,12 @@ type story struct {
 	recording
 	begin    int // the first operation of the command
 	old, new string
+	end      *disk // of the story, had the power not failed
 	code     int
 	output   string
 	// whole is the disk with every archive that there may be, where that is not the one at the end.
 	whole *disk
 }
-
-// end is the disk at the end of a story.
-func (s *story) end() *disk { return s.after(loss{before: len(s.ops), model: whole}) }
 
 // record runs the plugin on the recording layer over below.
 func (b *bed) record(name string, args ...string) *story {
@@ -97,6 +95,7 @@ func (b *bed) record(name string, args ...string) *story {
 	s.code, s.output = run(b.t, rec, b.project(), b.env, args...)
 	rec.add(op{what: "done", mark: "done"})
 	s.ops = rec.ops
+	s.end = s.after(loss{before: len(s.ops), model: whole})
 	s.new = live(filepath.Join(b.below, "box", "project"))
 	return s
 }

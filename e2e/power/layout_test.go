@@ -3,6 +3,7 @@
 package power
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -184,10 +185,11 @@ func fill(path string, data []byte) error {
 	if err != nil {
 		return err
 	}
+	zero := make([]byte, 4096)
 	err = f.Truncate(int64(len(data)))
 	for off := 0; off < len(data) && err == nil; {
 		part := data[off:min(off+4096, len(data))]
-		if slices.ContainsFunc(part, func(b byte) bool { return b != 0 }) {
+		if !bytes.Equal(part, zero[:len(part)]) {
 			_, err = f.WriteAt(part, int64(off))
 		}
 		off += len(part)

@@ -3,6 +3,7 @@
 package power
 
 import (
+	"cmp"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -11,7 +12,19 @@ import (
 
 // spare are syncs whose absence no loss of power shows, each with the reason why it is there all the same.
 func spare() map[string]string {
-	return map[string]string{}
+	return map[string]string{
+		"tree.Stage, folder": "on Linux syncfs comes before anything is moved; where there is none nothing else makes the name of the staging durable",
+	}
+}
+
+// place is the site of a sync, or the name of several of which one would do.
+func place(site string) string {
+	switch site {
+	case "backup.(*reading).complete, file", "store.(*Pending).Flush, file":
+		// The first ends the time of writing; the second cleans the pages that are dropped from the cache before the archive is read back.
+		return "the archive, twice"
+	}
+	return site
 }
 
 // Removing any one fsync from the program makes this test's other half fail: for each place that syncs there is a loss of power
@@ -24,17 +37,15 @@ func TestWithoutAnyOneSyncAPromiseIsBroken(t *testing.T) {
 	sites := map[string]bool{}
 	for _, s := range all {
 		for _, o := range s.ops {
-			if o.isSync() {
-				sites[o.site] = true
+			if o.isSync() && o.site == "" {
+				t.Errorf("%s: %s, from an unknown place", s.name, brief(o.what))
+			} else if o.isSync() {
+				sites[place(o.site)] = true
 			}
 		}
 	}
 	tried := 0
 	for _, site := range slices.Sorted(maps.Keys(sites)) {
-		if site == "" {
-			t.Error("a sync was made from an unknown place")
-			continue
-		}
 		shown, n := b.shows(t, random, all, site)
 		tried += n
 		switch reason := spare()[site]; {
@@ -49,19 +60,24 @@ func TestWithoutAnyOneSyncAPromiseIsBroken(t *testing.T) {
 
 // shows finds a loss of power that breaks a promise in a program without the sync of a place.
 func (b *bed) shows(t *testing.T, random *rand.Rand, all []*story, site string) (shown bool, tried int) {
-	most := 60
+	most := 80
 	if full() {
 		most = 1000
 	}
-	for _, m := range []model{strict, short, zeros, mixed} {
-		for _, l := range b.without(random, all, m, site) {
-			if tried++; tried > most {
-				return false, tried
-			}
-			if err := b.replay(l.story, l.loss, false); err != nil {
-				t.Logf("without the sync of %s: %s: %s", site, l.String(l.loss), firstLine(err))
-				return true, tried
-			}
+	var queues [][]lossOf
+	for _, m := range []model{strict, mixed, short, zeros} {
+		queues = append(queues, b.without(random, all, m, site))
+	}
+	for ; tried < most; tried++ {
+		queue := tried % len(queues)
+		if len(queues[queue]) == 0 {
+			continue
+		}
+		l := queues[queue][0]
+		queues[queue] = queues[queue][1:]
+		if err := b.replay(l.story, l.loss, false); err != nil {
+			t.Logf("without the sync of %s: %s: %s", site, l.String(l.loss), firstLine(err))
+			return true, tried
 		}
 	}
 	return false, tried
@@ -72,17 +88,36 @@ type lossOf struct {
 	loss loss
 }
 
-// without are the losses of a model that are others without the sync of a place, in random order.
+// sinceSync is 0 where a place has synced in the last few operations, so that what was to be durable then is still the latest; else 1.
+func (s *story) sinceSync(site string, before int) int {
+	if slices.ContainsFunc(s.ops[max(s.begin, before-10):before], func(o op) bool { return place(o.site) == site }) {
+		return 0
+	}
+	return 1
+}
+
+// without are the losses of a model that are others without the sync of a place, in random order, those soon after it first.
 func (b *bed) without(random *rand.Rand, all []*story, m model, site string) []lossOf {
 	var found []lossOf
+	draws := 1
+	if m == mixed {
+		draws = 4
+	}
 	for _, s := range all {
 		for before := s.begin; before <= len(s.ops); before++ {
-			l := loss{before: before, model: m, seed: random.Uint64(), without: site}
-			if !slices.Equal(s.durable(l), s.durable(loss{before: before, model: m})) {
+			l := loss{before: before, model: m, without: site}
+			if slices.Equal(s.durable(l), s.durable(loss{before: before, model: m})) {
+				continue
+			}
+			for range draws {
+				l.seed = random.Uint64()
 				found = append(found, lossOf{s, l})
 			}
 		}
 	}
 	random.Shuffle(len(found), func(i, j int) { found[i], found[j] = found[j], found[i] })
+	slices.SortStableFunc(found, func(x, y lossOf) int {
+		return cmp.Compare(x.sinceSync(site, x.loss.before), y.sinceSync(site, y.loss.before))
+	})
 	return found
 }

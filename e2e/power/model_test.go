@@ -38,7 +38,7 @@ func (r *recording) durable(l loss) []bool {
 	forced := make([]bool, l.before)
 	for j := l.before - 1; j >= 0; j-- {
 		s := &r.ops[j]
-		if !s.isSync() || l.without != "" && s.site == l.without {
+		if !s.isSync() || l.without != "" && place(s.site) == l.without {
 			continue
 		}
 		for i := range j {

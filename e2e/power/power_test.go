@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -33,7 +34,13 @@ func (b *bed) stories() []*story {
 	b.write(3)
 	add("restore", "restore", "latest", "--yes")
 	b.write(4)
+	assert.NilError(b.t, os.RemoveAll(filepath.Join(b.below, "box", "state"))) // a first run on this machine
 	add("restore without safety backup", "restore", "latest", "--yes", "--no-safety-backup")
+	if _, help := run(b.t, nil, "", b.env, "restore", "--help"); !strings.Contains(help, "--undo") {
+		return all
+	}
+	add("undo of what was set aside", "restore", "--undo", "--yes")
+	add("undo of the undo", "restore", "--undo", "--yes")
 	return all
 }
 
@@ -110,6 +117,11 @@ func (b *bed) recoveries(random *rand.Rand, stories []*story, some int) []*story
 	for _, s := range stories {
 		losses := s.losses(random, 1)
 		found := 0
+		if l, ok := s.untimed(); ok {
+			if r := b.recovery(s, l); r != nil {
+				all = append(all, r)
+			}
+		}
 		for _, n := range random.Perm(len(losses)) {
 			if found == some {
 				break
@@ -123,6 +135,16 @@ func (b *bed) recoveries(random *rand.Rand, stories []*story, some int) []*story
 	return all
 }
 
+// untimed is the loss right after a staging was removed, before the folder around it has its time again.
+func (s *story) untimed() (loss, bool) {
+	for i, o := range s.ops {
+		if strings.HasPrefix(o.what, "rmdir ") && strings.HasSuffix(o.what, ".finished") {
+			return loss{before: i + 1, model: whole}, true
+		}
+	}
+	return loss{}, false
+}
+
 // recovery is a recording of recover after a loss of power; nil where nothing was interrupted.
 func (b *bed) recovery(s *story, l loss) *story {
 	b.t.Helper()
@@ -134,7 +156,7 @@ func (b *bed) recovery(s *story, l loss) *story {
 	}
 	assert.Equal(b.t, r.code, 0, "%s: %s", r.name, r.output)
 	r.old = r.new // what the first recovery decides the second one must do
-	r.whole = s.end()
+	r.whole = s.end
 	return r
 }
 

@@ -4,6 +4,7 @@ package power
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -23,7 +24,7 @@ func (b *bed) replay(s *story, l loss, again bool) error {
 	if code != 0 {
 		return fmt.Errorf("recover ends with %d: %s", code, output)
 	}
-	v := &verdict{bed: b, story: s, loss: l, end: s.end(), known: s.whole}
+	v := &verdict{bed: b, story: s, loss: l, end: s.end, known: s.whole, said: output}
 	if v.known == nil {
 		v.known = v.end
 	}
@@ -34,6 +35,11 @@ func (b *bed) replay(s *story, l loss, again bool) error {
 	v.now = now
 	if err := errors.Join(v.data(), v.archives(), v.latest(), v.leftovers()); err != nil {
 		return fmt.Errorf("%w\nrecover said: %s", err, output)
+	}
+	if v.now.at(backups+"/audit.jsonl") != nil {
+		if code, output := run(b.t, nil, b.project(), b.env, "audit", "--verify"); code != 0 {
+			return fmt.Errorf("audit --verify ends with %d: %s\nrecover said: %s", code, output, v.said)
+		}
 	}
 	if code, output := run(b.t, nil, b.project(), b.env, "recover"); code != 0 || !strings.Contains(output, "nothing was interrupted") {
 		return fmt.Errorf("recover, a second time, ends with %d: %s", code, output)
@@ -55,10 +61,8 @@ func (b *bed) goOn() error {
 	if now := live(b.project()); now != before {
 		return fmt.Errorf("a restore afterwards changes what it restores: %s", difference(before, now))
 	}
-	for _, place := range []string{"state", "project/backups"} {
-		if found, _ := filepath.Glob(filepath.Join(b.at, "box", place, "projects/*/.journal*")); len(found) > 0 {
-			return fmt.Errorf("left over: %v", found)
-		}
+	if found, _ := filepath.Glob(filepath.Join(b.at, "box/state/projects/*/.*")); len(found) > 0 {
+		return fmt.Errorf("left over: %v", found)
 	}
 	return nil
 }
@@ -69,6 +73,7 @@ type verdict struct {
 	story *story
 	loss  loss
 	end   *disk // of the story, had the power not failed
+	said  string
 	known *disk // with every archive that there may be
 	now   *disk
 }
@@ -123,7 +128,7 @@ func (v *verdict) archives() error {
 	for _, name := range v.now.names(backups) {
 		path := backups + "/" + name
 		switch {
-		case strings.HasPrefix(name, ".") || name == "latest_backup.txt":
+		case strings.HasPrefix(name, ".") || name == "latest_backup.txt" || name == "audit.jsonl":
 		case strings.HasSuffix(name, ".tar.gz"):
 			want := v.known.at(path)
 			if want == nil || sha256.Sum256(want.data) != sha256.Sum256(v.now.at(path).data) {
@@ -131,6 +136,10 @@ func (v *verdict) archives() error {
 			}
 		case v.now.at(strings.TrimSuffix(path, filepath.Ext(path))) == nil:
 			errs = append(errs, fmt.Errorf("%s is there without its archive", name))
+		case strings.HasSuffix(name, ".json"):
+			if !json.Valid(v.now.at(path).data) {
+				errs = append(errs, fmt.Errorf("%s is no JSON", name))
+			}
 		case v.known.at(path) == nil || string(v.known.at(path).data) != string(v.now.at(path).data):
 			errs = append(errs, fmt.Errorf("%s is not as it was written", name))
 		}
@@ -164,6 +173,15 @@ func (v *verdict) latest() error {
 	return nil
 }
 
+// state is the folder of the project in the state folder.
+func (v *verdict) state() string {
+	const projects = "box/state/projects"
+	for _, name := range v.now.names(projects) {
+		return projects + "/" + name
+	}
+	return projects
+}
+
 // leftovers finds temporary files and stagings that are neither of the state before the command nor of the one after it.
 func (v *verdict) leftovers() error {
 	var found []string
@@ -171,9 +189,9 @@ func (v *verdict) leftovers() error {
 	if v.isNew() && v.story.new != v.story.old {
 		allowed = v.end
 	}
-	for _, folder := range []string{backups, "box/project", "box/project/data", "box/project/data/memory", "box/project/data/index", "box/project/data/memory/daily"} {
+	for _, folder := range []string{backups, "box/project", "box/project/data", "box/project/data/memory", "box/project/data/index", "box/project/data/memory/daily", v.state()} {
 		for _, name := range v.now.names(folder) {
-			if strings.HasPrefix(name, ".") && name != ".memsys.lock" && allowed.at(folder+"/"+name) == nil {
+			if strings.HasPrefix(name, ".") && name != ".memsys.lock" && name != ".journal.tmp" && allowed.at(folder+"/"+name) == nil {
 				found = append(found, folder+"/"+name)
 			}
 		}

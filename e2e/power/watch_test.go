@@ -33,12 +33,15 @@ import (
 
 const (
 	launchVariable = "MEMSYS_POWER_LAUNCH"
+	ownMounts      = "MEMSYS_POWER_MOUNTS"
 	programName    = "docker-memsys"
 )
 
 // TestMain lets this executable be the plugin, and what starts it under the filter.
 func TestMain(m *testing.M) {
 	switch {
+	case os.Getuid() == 0 && os.Getenv(ownMounts) == "":
+		os.Exit(apart())
 	case os.Getenv(launchVariable) != "":
 		runtime.LockOSThread()
 		fmt.Fprintln(os.Stderr, launch())
@@ -46,7 +49,30 @@ func TestMain(m *testing.M) {
 	case filepath.Base(os.Args[0]) == programName:
 		plugin.Main()
 	}
+	if os.Getuid() == 0 {
+		if err := unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""); err != nil {
+			fmt.Fprintln(os.Stderr, "keep mounts to ourselves:", err)
+			os.Exit(1)
+		}
+	}
 	os.Exit(m.Run())
+}
+
+// apart runs the tests in a space of mounts of their own: whatever becomes of them, no mount is left.
+func apart() int {
+	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	cmd.Env = append(os.Environ(), ownMounts+"=1")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	runtime.LockOSThread() // the signal comes when this thread ends
+	if err := cmd.Run(); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		return 1
+	}
+	return 0
 }
 
 // launch puts the filter on this thread, hands its other end to the parent and becomes the program.
@@ -60,6 +86,10 @@ func launch() error {
 	}
 	unix.Close(listener)
 	unix.Close(3)
+	// Here, and not between fork and exec: the parent stands still meanwhile, and has to answer for the layer.
+	if err := os.Chdir(os.Getenv(launchVariable)); err != nil {
+		return err
+	}
 	os.Unsetenv(launchVariable)
 	return syscall.Exec("/proc/self/exe", append([]string{programName}, os.Args[1:]...), os.Environ())
 }
@@ -82,7 +112,7 @@ func filter() (listener int, err error) {
 		return 0, err
 	}
 	prog := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
-	fd, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, uintptr(unsafe.Pointer(&prog)))
+	fd, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, uintptr(unsafe.Pointer(&prog)))
 	if errno != 0 {
 		return 0, errno
 	}
@@ -94,8 +124,8 @@ func run(t testing.TB, rec *recorder, dir string, env []string, args ...string) 
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", args...)
 	cmd.Args[0] = programName
-	cmd.Dir, cmd.Env = dir, env
 	if rec == nil {
+		cmd.Dir, cmd.Env = dir, env
 		out, err := cmd.CombinedOutput()
 		return exitCode(t, err), string(out)
 	}
@@ -104,7 +134,7 @@ func run(t testing.TB, rec *recorder, dir string, env []string, args ...string) 
 	ours, theirs := os.NewFile(uintptr(pair[0]), "ours"), os.NewFile(uintptr(pair[1]), "theirs")
 	defer ours.Close()
 	cmd.ExtraFiles = []*os.File{theirs}
-	cmd.Env = append(append([]string(nil), env...), launchVariable+"=1")
+	cmd.Env = append(append([]string(nil), env...), launchVariable+"="+dir)
 	var text strings.Builder
 	cmd.Stdout, cmd.Stderr = &text, &text
 	assert.NilError(t, cmd.Start())
@@ -276,7 +306,10 @@ func callers(pid uint32) ([]string, error) {
 	for i := range words64 {
 		words64[i] = uintptr(binary.LittleEndian.Uint64(stack[8*i:]))
 	}
-	return named(returns(words64, self)), nil
+	if found := named(returns(words64, self)); len(found) > 0 {
+		return found, nil
+	}
+	return named(slices.DeleteFunc(words64, func(pc uintptr) bool { return !isReturn(pc) })), nil
 }
 
 // returns are the return addresses on a stack, whose first word is one. Each next one is behind a call of the function before; where a
@@ -360,7 +393,7 @@ func site(stack []string, kind string) string {
 			name = strings.TrimSuffix(name, ".fd.sync") // it was inlined there
 		}
 		switch name[strings.LastIndexByte(name, '.')+1:] {
-		case "sync", "syncAll", "syncDir", "syncFolder", "retry", "fd":
+		case "sync", "syncAll", "syncDir", "SyncDir", "syncFolder", "retry", "fd":
 			continue
 		}
 		return name + ", " + kind

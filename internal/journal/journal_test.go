@@ -218,3 +218,16 @@ func TestKeysAreSafeAndDistinct(t *testing.T) {
 		seen[k] = "used"
 	}
 }
+
+func TestWhatDiedWhileItMadeTheJournalIsNoHindranceAndGoes(t *testing.T) {
+	s, err := Open(t.TempDir(), "p")
+	assert.NilError(t, err)
+	left := filepath.Join(s.Dir(), ".journal.tmp")
+	assert.NilError(t, os.WriteFile(left, bytes.Repeat([]byte("x"), fileSize+1), 0o600))
+	j, err := s.Journal(time.Now)
+	assert.NilError(t, err)
+	assert.NilError(t, j.Begin("backup", nil))
+	assert.NilError(t, j.Close())
+	_, err = os.Lstat(left)
+	assert.ErrorIs(t, err, os.ErrNotExist)
+}

@@ -98,7 +98,8 @@ func preallocate(path string, size int64) error {
 	if _, err := os.Lstat(path); err == nil {
 		return nil
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".journal-*.tmp")
+	// One name for all: what a run that died has left is overwritten by the next. The project's lock keeps other runs out.
+	tmp, err := os.OpenFile(filepath.Join(filepath.Dir(path), ".journal.tmp"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}

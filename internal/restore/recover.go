@@ -104,6 +104,8 @@ func (u *undo) read(s journal.Step) (ours bool, err error) {
 		}
 	case stepRevert:
 		u.committed = false
+	case stepCleaned:
+		u.cleaned = true
 	case stepDone:
 		u.done = true
 	default:

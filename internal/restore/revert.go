@@ -37,7 +37,7 @@ func (u *undo) revert(ctx context.Context, volumes Volumes) error {
 
 func (u *undo) revertSwap(ctx context.Context, s *tree.Swap) error {
 	if over, err := u.over(s); over || err != nil {
-		return err
+		return errors.Join(err, u.settleTime(s, over))
 	}
 	whole, err := loadSwap(s)
 	if err != nil {
@@ -81,6 +81,20 @@ func (u *undo) over(s *tree.Swap) (bool, error) {
 		return false, fmt.Errorf("%s is not what was being restored there: if its disk is not mounted, mount it first", s.Root)
 	}
 	return err == nil, err
+}
+
+// settleTime gives a source its time where the staging is gone and nothing has used the source since: the removal changed it, and the run
+// may have died before it set it again.
+func (u *undo) settleTime(s *tree.Swap, over bool) error {
+	if !over || !u.interrupted || u.cleaned || !exists(string(s.Root)) {
+		return nil
+	}
+	return tree.SettleTime(s, func(c tree.FolderChange) tree.Attributes {
+		if u.committed {
+			return c.New
+		}
+		return c.Old
+	})
 }
 
 // made tells whether the restore has made a root.
@@ -168,7 +182,7 @@ func finishFile(ctx context.Context, s *tree.Swap) error {
 
 func (u *undo) cleanOne(ctx context.Context, s *tree.Swap) error {
 	if over, err := u.over(s); over || err != nil {
-		return err
+		return errors.Join(err, u.settleTime(s, over))
 	}
 	if u.interrupted {
 		if err := finishFile(ctx, s); err != nil {

@@ -243,6 +243,9 @@ func (x *execution) back(ctx context.Context, cause error) error {
 func (x *execution) finish(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 	cleaned := x.begun().clean(ctx)
+	if cleaned == nil {
+		cleaned = x.Journal.Step(stepCleaned, nil)
+	}
 	if err := x.release(ctx); err != nil {
 		return &StuckError{Err: errors.Join(err, cleaned), Where: []string{"the restored data is in place", "not all services could be started again"}}
 	}

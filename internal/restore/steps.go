@@ -24,6 +24,8 @@ const (
 	stepCommit = "restore.commit" // committed: the new state counts
 	stepRevert = "restore.revert" // the old state counts
 	stepDone   = "restore.done"   // nothing is left to do
+
+	stepCleaned = "restore.cleaned" // the data is in order after the commit, and services may use it
 )
 
 // RecordVolume puts on record that a volume is made for a restore, before it is.
@@ -108,6 +110,7 @@ type undo struct {
 	takes     []take
 	record    string // id of the record that says how the restore is undone
 	committed bool
+	cleaned   bool
 	done      bool
 	// interrupted tells that a run died, so that the state of things is not known but looked at.
 	interrupted bool

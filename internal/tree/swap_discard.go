@@ -78,7 +78,11 @@ func nameOutcome(s *Swap, parent *folder, name string) error {
 	if finished {
 		suffix = finishedSuffix
 	}
-	return pathError("rename", string(s.Staging), parent.rename(name, parent, name+suffix))
+	if err := parent.rename(name, parent, name+suffix); err != nil {
+		return pathError("rename", string(s.Staging), err)
+	}
+	// On the disk before anything of it goes: after a loss of power it could be taken for a state between.
+	return pathError("sync", string(s.Root), parent.sync())
 }
 
 // finished tells that every name is in its new state; an error where some are and some are not.
@@ -125,6 +129,21 @@ func restoreTime(s *Swap, parent *folder, before *Entry, suffix string) error {
 		at = a.Entry(".").ModTime
 	}
 	return parent.setModTime(at)
+}
+
+// SettleTime sets the time of the source that it has in its old or new state, for a swap whose staging is gone: whoever removed it may not have
+// come to that.
+func SettleTime(s *Swap, pick func(FolderChange) Attributes) error {
+	if len(s.Folders) == 0 || s.Folders[0].Path != "." {
+		return nil
+	}
+	root, err := openFolder(string(s.Root))
+	if err != nil {
+		return pathError("open", string(s.Root), err)
+	}
+	defer root.Close()
+	at := pick(s.Folders[0]).Entry(".").ModTime
+	return pathError("set time", string(s.Root), errors.Join(root.setModTime(at), root.sync()))
 }
 
 // RemoveAll removes a tree and follows no link; folders that their owner may not write are made writable first.

@@ -69,6 +69,9 @@ func DiscardAside(ctx context.Context, staging string) error {
 	if err := parent.rename(name, parent, name+finishedSuffix); err != nil {
 		return pathError("rename", staging, err)
 	}
+	if err := parent.sync(); err != nil { // the name is on the disk before anything goes
+		return pathError("sync", dir, err)
+	}
 	if err := RemoveAll(ctx, staging+finishedSuffix); err != nil {
 		return err
 	}

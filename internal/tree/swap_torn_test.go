@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"gotest.tools/v3/assert"
 )
@@ -33,4 +34,21 @@ func TestAStagingBetweenTwoStatesIsNotDiscarded(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join(staging, "old", "a"))
 	assert.NilError(t, err)
 	assert.Equal(t, string(data), "former")
+}
+
+// TestTheTimeThatARemovalChangedIsSetAgain: whoever removed the staging may have died right after.
+func TestTheTimeThatARemovalChangedIsSetAgain(t *testing.T) {
+	root := t.TempDir()
+	was, is := time.Unix(1600000000, 7), time.Unix(1700000000, 8)
+	change := FolderChange{Path: ".", Old: attributesOf(&Entry{ModTime: was}), New: attributesOf(&Entry{ModTime: is})}
+	s := &Swap{Root: RawPath(root), Folders: []FolderChange{change}}
+	for want, pick := range map[time.Time]func(FolderChange) Attributes{
+		was: func(c FolderChange) Attributes { return c.Old },
+		is:  func(c FolderChange) Attributes { return c.New },
+	} {
+		assert.NilError(t, SettleTime(s, pick))
+		info, err := os.Stat(root)
+		assert.NilError(t, err)
+		assert.Assert(t, info.ModTime().Equal(want), "%s", info.ModTime())
+	}
 }
