@@ -32,7 +32,7 @@ type bed struct {
 
 func newBed(t testing.TB) *bed {
 	t.Helper()
-	b := &bed{t: t, dir: t.TempDir(), limits: Limits{Bytes: 8 << 20, Entries: 1000}}
+	b := &bed{t: t, dir: t.TempDir(), limits: Limits{Bytes: 8 << 20, Entries: 1000, Memory: 64 << 20}}
 	for name, body := range map[string]string{"canary": "sings", "outside/secret": "kept", "place/canary": "sings too"} {
 		assert.NilError(t, os.MkdirAll(filepath.Dir(b.path(name)), 0o755))
 		assert.NilError(t, os.WriteFile(b.path(name), []byte(body), 0o600))

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
+	"slices"
 	"testing"
 	"time"
 	"unicode/utf16"
@@ -182,17 +183,36 @@ func sevenOf(parts ...sevenPart) []byte {
 		head.Write(b.Bytes())
 	}
 	head.Write([]byte{0x00, 0x00})
+	return sevenFile(packed.Bytes(), head.Bytes())
+}
+
+// sevenFile is a 7z file of packed contents and a header.
+func sevenFile(packed, head []byte) []byte {
 	var out, start bytes.Buffer
-	for _, v := range []uint64{uint64(packed.Len()), uint64(head.Len())} {
+	for _, v := range []uint64{uint64(len(packed)), uint64(len(head))} {
 		_ = binary.Write(&start, binary.LittleEndian, v)
 	}
-	_ = binary.Write(&start, binary.LittleEndian, crc32.ChecksumIEEE(head.Bytes()))
+	_ = binary.Write(&start, binary.LittleEndian, crc32.ChecksumIEEE(head))
 	out.WriteString("7z\xbc\xaf\x27\x1c\x00\x04")
 	_ = binary.Write(&out, binary.LittleEndian, crc32.ChecksumIEEE(start.Bytes()))
 	out.Write(start.Bytes())
-	out.Write(packed.Bytes())
-	out.Write(head.Bytes())
+	out.Write(packed)
+	out.Write(head)
 	return out.Bytes()
+}
+
+// sevenPackedHeader is a 7z file with nothing in it but a header that is stored as contents are.
+func sevenPackedHeader(head []byte) []byte {
+	n := sevenNumber(uint64(len(head)))
+	at := slices.Concat([]byte{0x17, 0x06, 0, 1, 0x09}, n, []byte{0x00, 0x07, 0x0b, 1, 0, 1, 1, 0, 0x0c}, n, []byte{0x00, 0x00})
+	return sevenFile(head, at)
+}
+
+// sevenCoder is the beginning of a 7z header whose one folder has that coder.
+func sevenCoder(id, properties string) []byte {
+	coder := append([]byte{1, byte(0x20 | len(id))}, id...)
+	coder = append(append(coder, byte(len(properties))), properties...)
+	return slices.Concat([]byte{0x01, 0x04, 0x06, 0, 1, 0x09, 1, 0x00, 0x07, 0x0b, 1, 0}, coder, []byte{0x0c, 1, 0x00, 0x00, 0x00})
 }
 
 // sevenNumber is a number as 7z writes it.

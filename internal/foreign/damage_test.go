@@ -51,7 +51,7 @@ func packed(t testing.TB, kind string, data []byte) []byte {
 // fingerprint is all that is known of an archive, and the contents.
 func fingerprint(t testing.TB, data []byte) (string, error) {
 	t.Helper()
-	c, err := scan(t.Context(), bytes.NewReader(data), int64(len(data)), Limits{Bytes: 16 << 20, Entries: 1000}, nil)
+	c, err := scan(t.Context(), bytes.NewReader(data), int64(len(data)), Limits{Bytes: 16 << 20, Entries: 1000, Memory: 64 << 20}, nil)
 	if err != nil {
 		return "", err
 	}
@@ -129,7 +129,7 @@ func FuzzRead(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c, err := scan(t.Context(), bytes.NewReader(data), int64(len(data)), Limits{Bytes: 4 << 20, Entries: 500}, nil)
+		c, err := scan(t.Context(), bytes.NewReader(data), int64(len(data)), Limits{Bytes: 4 << 20, Entries: 500, Memory: 64 << 20}, nil)
 		if err != nil {
 			assert.Assert(t, known(err), "%v", err)
 			return

@@ -22,7 +22,7 @@ func (e *UnsafeError) Error() string { return fmt.Sprintf("unsafe entry %q: %s",
 
 // LimitError says that an archive unpacks to more than its size makes likely.
 type LimitError struct {
-	What  string // bytes or entries
+	What  string // bytes, entries or memory
 	Limit int64
 }
 
@@ -30,12 +30,16 @@ func (e *LimitError) Error() string {
 	if e.What == limitBytes {
 		return fmt.Sprintf("unpacks to more than %s, which is far more than its size makes likely", progress.Size(e.Limit))
 	}
+	if e.What == limitMemory {
+		return fmt.Sprintf("takes more than %s of memory to unpack", progress.Size(e.Limit))
+	}
 	return fmt.Sprintf("holds more than %d entries", e.Limit)
 }
 
 const (
 	limitBytes   = "bytes"
 	limitEntries = "entries"
+	limitMemory  = "memory"
 )
 
 // DamagedError says that an archive is not whole, or not what it claims to be.
@@ -53,6 +57,7 @@ var ErrUnknown = errors.New("no archive of a known kind: tar (plain, or packed w
 type Limits struct {
 	Bytes   int64 // of all contents together, padding included
 	Entries int64
+	Memory  int64 // of the window of a decoder of 7z
 }
 
 // The default limits: an archive of size bytes may unpack to leastBytes, and to mostRatio times its size.
@@ -60,12 +65,13 @@ const (
 	leastBytes  = 1 << 30
 	mostRatio   = 200
 	mostEntries = 2_000_000
+	mostMemory  = 256 << 20 // what 7-Zip's strongest level takes
 )
 
 // DefaultLimits are those for an archive of so many bytes.
 func DefaultLimits(size int64) Limits {
-	return Limits{Bytes: max(leastBytes, mostRatio*size), Entries: mostEntries}
+	return Limits{Bytes: max(leastBytes, mostRatio*size), Entries: mostEntries, Memory: mostMemory}
 }
 
 // NoLimits are those of somebody who trusts the archive; memory and disk are bounds enough.
-func NoLimits() Limits { return Limits{Bytes: 1 << 62, Entries: 1 << 31} }
+func NoLimits() Limits { return Limits{Bytes: 1 << 62, Entries: 1 << 31, Memory: 1 << 62} }

@@ -150,6 +150,7 @@ func manyZeros() []zipPart {
 
 func hostileSevens() []hostileArchive {
 	const regular, link = 0o100644, 0o120777
+	files := func(n uint64) []byte { return append([]byte{0x01, 0x05}, append(sevenNumber(n), 0x15, 2, 1, 0)...) }
 	return []hostileArchive{
 		{name: "name leads up", data: sevenOf(sevenPart{name: "../evil", body: "x", mode: regular})},
 		{name: "absolute name", data: sevenOf(sevenPart{name: "/tmp/evil", body: "x", mode: regular})},
@@ -160,6 +161,15 @@ func hostileSevens() []hostileArchive {
 		{name: "wrong sum", data: sevenOf(sevenPart{name: "data/a", body: "xyz", mode: regular, crc: 7}), want: damaged},
 		{name: "device", data: sevenOf(sevenPart{name: "data/d", body: "x", mode: 0o060600})},
 		{name: "socket", data: sevenOf(sevenPart{name: "data/s", body: "x", mode: 0o140600})},
+		{name: "header of too many files", data: sevenFile(nil, files(1<<31)), want: limited},
+		{name: "packed header of too many files", data: sevenPackedHeader(files(1 << 31)), want: limited},
+		{name: "header of more files than it can name", data: sevenFile(nil, files(999)), want: damaged},
+		{name: "header of too many streams", data: sevenFile(nil, append([]byte{0x01, 0x04, 0x06, 0}, sevenNumber(1<<31)...)), want: damaged},
+		{name: "header behind the end", data: sevenFile(nil, files(1))[:34], want: damaged},
+		{name: "window of a gigabyte", data: sevenFile([]byte("x"), sevenCoder("\x03\x01\x01", "\x5d\x00\x00\x00\x40")), want: limited},
+		{name: "window of four gigabytes", data: sevenFile([]byte("x"), sevenCoder("\x21", "\x28")), want: limited},
+		{name: "model of a gigabyte", data: sevenFile([]byte("x"), sevenCoder("\x03\x04\x01", "\x06\x00\x00\x00\x40")), want: limited},
+		{name: "password that takes a lifetime to try", data: sevenFile([]byte("x"), sevenCoder("\x06\xf1\x07\x01", "\x3e\x00"))},
 	}
 }
 

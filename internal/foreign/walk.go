@@ -45,6 +45,11 @@ func (s *source) walk(ctx context.Context, visit func(*member) error) (err error
 	}()
 	if s.format.packed == nil && s.format.name != "tar" {
 		in := io.NewSectionReader(s.file, 0, s.size)
+		if s.format.name == "7z" {
+			if err := checkSeven(in, s.size, s.limits); err != nil {
+				return w.judge(err)
+			}
+		}
 		return w.judge(s.format.holds.Extract(ctx, in, w.handle))
 	}
 	return w.judge(w.tar(ctx))
@@ -79,6 +84,7 @@ func (w *walker) tar(ctx context.Context) error {
 // judge tells what an error is about: the archive, this program's limits, the disk, or the caller.
 func (w *walker) judge(err error) error {
 	var unsafe *UnsafeError
+	var limit *LimitError
 	switch {
 	case err == nil:
 		return nil
@@ -92,6 +98,8 @@ func (w *walker) judge(err error) error {
 		return fmt.Errorf("read archive: %w", w.file.failed)
 	case errors.As(err, &unsafe):
 		return unsafe
+	case errors.As(err, &limit):
+		return limit
 	}
 	return &DamagedError{Err: err}
 }
