@@ -3,7 +3,6 @@
 package power
 
 import (
-	"cmp"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -60,7 +59,7 @@ func TestWithoutAnyOneSyncAPromiseIsBroken(t *testing.T) {
 
 // shows finds a loss of power that breaks a promise in a program without the sync of a place.
 func (b *bed) shows(t *testing.T, random *rand.Rand, all []*story, site string) (shown bool, tried int) {
-	most := 80
+	most := 300
 	if full() {
 		most = 1000
 	}
@@ -88,15 +87,13 @@ type lossOf struct {
 	loss loss
 }
 
-// sinceSync is 0 where a place has synced in the last few operations, so that what was to be durable then is still the latest; else 1.
-func (s *story) sinceSync(site string, before int) int {
-	if slices.ContainsFunc(s.ops[max(s.begin, before-10):before], func(o op) bool { return place(o.site) == site }) {
-		return 0
-	}
-	return 1
+// soonAfter tells whether a place has synced in the last few operations: what was to be durable then is still the latest.
+func (s *story) soonAfter(site string, before int) bool {
+	return slices.ContainsFunc(s.ops[max(s.begin, before-10):before], func(o op) bool { return place(o.site) == site })
 }
 
-// without are the losses of a model that are others without the sync of a place, in random order, those soon after it first.
+// without are the losses of a model that are others without the sync of a place, in random order, by turns
+// one soon after it and another one.
 func (b *bed) without(random *rand.Rand, all []*story, m model, site string) []lossOf {
 	var found []lossOf
 	draws := 1
@@ -116,8 +113,16 @@ func (b *bed) without(random *rand.Rand, all []*story, m model, site string) []l
 		}
 	}
 	random.Shuffle(len(found), func(i, j int) { found[i], found[j] = found[j], found[i] })
-	slices.SortStableFunc(found, func(x, y lossOf) int {
-		return cmp.Compare(x.sinceSync(site, x.loss.before), y.sinceSync(site, y.loss.before))
-	})
-	return found
+	var soon, late, turns []lossOf
+	for _, l := range found {
+		if l.soonAfter(site, l.loss.before) {
+			soon = append(soon, l)
+		} else {
+			late = append(late, l)
+		}
+	}
+	for i := range found {
+		turns = append(append(turns, soon[min(i, len(soon)):min(i+1, len(soon))]...), late[min(i, len(late)):min(i+1, len(late))]...)
+	}
+	return turns
 }
