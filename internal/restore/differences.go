@@ -2,6 +2,7 @@ package restore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/memsys/docker-memsys/compose"
 	"github.com/memsys/docker-memsys/internal/archive"
+	"github.com/memsys/docker-memsys/internal/engine"
 	"github.com/memsys/docker-memsys/internal/tree"
 )
 
@@ -236,10 +238,12 @@ func (p *Plan) volumeDifferences(ctx context.Context, t *Target, present compose
 	driver, options := now.Driver, now.Options
 	if p.req.Volumes != nil && !t.Missing {
 		live, err := p.volume(ctx, now.Name)
-		if err != nil {
+		if err != nil && !errors.Is(err, engine.ErrNotFound) {
 			return nil, fmt.Errorf("look at volume %s: %w", now.Name, err)
 		}
-		driver, options = live.Driver, live.Options
+		if err == nil { // else compose makes it around the folder that is there
+			driver, options = live.Driver, live.Options
+		}
 	}
 	var out []Difference
 	add := func(what, b, h string) {

@@ -263,3 +263,20 @@ func TestAVolumeMadeOtherwiseIsTold(t *testing.T) {
 		"volume driver of data: in the backup nfs, here local", "volume options of data: in the backup o=…,type=nfs, here none",
 	})
 }
+
+// TestAVolumeThatIsGoneWithItsFolderThereIsPlanned: docker compose down --volumes leaves the folder that a volume is bound to.
+func TestAVolumeThatIsGoneWithItsFolderThereIsPlanned(t *testing.T) {
+	b := newBed(t)
+	place := b.path("bound")
+	write(t, place, "a", "1")
+	options := map[string]string{"type": "none", "o": "bind", "device": place}
+	v := engine.Volume{Name: "notes_bound", Driver: "local", Options: options}
+	b.engine.AddVolume(v)
+	b.sources = []compose.Source{{Name: "bound", Kind: compose.Volume, Path: place, Volume: &compose.VolumeInfo{Key: "bound", Name: v.Name, Options: options}}}
+	path := b.backup(t)
+	assert.NilError(t, b.engine.RemoveVolume(t.Context(), v.Name))
+	p, err := prepare(t, b.request(t, path))
+	assert.NilError(t, err)
+	assert.Equal(t, len(p.Refusals), 0, "%v", p.Refusals)
+	assert.Equal(t, len(p.Differences), 0, "%v", p.Differences)
+}
