@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -17,6 +18,7 @@ import (
 	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/quiesce"
 	"github.com/memsys/docker-memsys/internal/restore"
+	"github.com/memsys/docker-memsys/internal/store"
 )
 
 // recoverOptions are the flags of recover.
@@ -195,13 +197,21 @@ func (s *session) sweepLock(ctx context.Context, opts recoverOptions) error {
 		return err
 	}
 	s.sweep(locked)
-	_ = s.Store.Sweep(s.app.world.Now())
+	s.sweepFiles()
 	return s.lock.Release(locked)
+}
+
+// sweepFiles removes files that no journal names and that nobody writes any more: in the backups directory, and where runs that change
+// nothing take over archives of others. What a full or read-only disk keeps hinders nobody.
+func (s *session) sweepFiles() {
+	now := s.app.world.Now()
+	_ = s.Store.Sweep(now)
+	_ = store.Open(os.TempDir()).Sweep(now)
 }
 
 // recover finishes or reverts what an interrupted run of this project left, and says so. The lock is held.
 func (s *session) recover(ctx context.Context) error {
-	_ = s.Store.Sweep(s.app.world.Now()) // what a full or read-only disk keeps hinders nobody
+	s.sweepFiles()
 	pending, err := s.journal.Pending()
 	if err != nil || pending == nil {
 		return err
@@ -282,6 +292,9 @@ func (s *session) resolveRestore(ctx context.Context, p *journal.Interrupted) er
 
 // recoverData ends an interrupted restore where the files are.
 func (s *session) recoverData(ctx context.Context, rec *restore.Recovery, steps []journal.Step) error {
+	if s.unswept != nil {
+		return fmt.Errorf("a helper container of the interrupted run may still be at work: %w", s.unswept)
+	}
 	w, err := s.choose(ctx, writes)
 	if err != nil {
 		return err

@@ -49,6 +49,8 @@ type session struct {
 	lock    *journal.Lock
 	journal *journal.Journal
 	audited audited
+	// unswept is why a helper of a run that has ended, or died, may still be at work.
+	unswept error
 }
 
 // openSession loads the project and looks at the engine. An engine that does not answer is a warning: what needs it says so.

@@ -16,6 +16,7 @@ import (
 	"github.com/memsys/docker-memsys/internal/engine/enginetest"
 	"github.com/memsys/docker-memsys/internal/journal"
 	"github.com/memsys/docker-memsys/internal/quiesce"
+	"github.com/memsys/docker-memsys/internal/store"
 )
 
 // openTestSession is the session of a project with one source, on a fake engine.
@@ -94,4 +95,27 @@ func TestWhatMayStandStillStaysOnRecord(t *testing.T) {
 		assert.Equal(t, pending != nil, left)
 	}
 	assert.Equal(t, fake.State(id), engine.Running)
+}
+
+// TestWhatAKilledTakeOverLeftInTheTemporaryFolderIsSwept: a dry run takes over an archive of others there, on no journal.
+func TestWhatAKilledTakeOverLeftInTheTemporaryFolderIsSwept(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	s, _ := openTestSession(t)
+	long := time.Now().Add(-25 * time.Hour)
+	var paths []string
+	for _, at := range []time.Time{long, time.Now()} {
+		path, err := store.Open(dir).TemporaryPath(at)
+		assert.NilError(t, err)
+		assert.NilError(t, os.WriteFile(path, nil, 0o600))
+		assert.NilError(t, os.Chtimes(path, at, at))
+		paths = append(paths, path)
+	}
+	ctx, err := s.begin(t.Context(), "backup", lockOptions{}, nil)
+	assert.NilError(t, err)
+	assert.NilError(t, s.end(ctx, nil))
+	_, err = os.Lstat(paths[0])
+	assert.ErrorIs(t, err, os.ErrNotExist)
+	_, err = os.Lstat(paths[1]) // it may be in work
+	assert.NilError(t, err)
 }

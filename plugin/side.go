@@ -194,17 +194,20 @@ func (s *session) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	if err := s.far.close(ctx); err != nil {
+		s.unswept = err
 		s.app.sink().Report(progress.Event{Step: "helper", Status: progress.Warning, Text: "the helper container could not be removed, the next command does it: " + err.Error()})
 	}
 	s.far = nil
 }
 
-// sweep removes what helpers of this project that died have left. The lock is held, so none is at work.
+// sweep removes what helpers of this project that died have left. The lock is held, so none is at work for anybody: one that is there may
+// still move files, and nothing is recovered until it is gone.
 func (s *session) sweep(ctx context.Context) {
 	if !s.reachable() {
 		return
 	}
-	if _, err := helper.Sweep(ctx, s.Engine.Client, s.key()); err != nil && ctx.Err() == nil {
+	_, err := helper.Sweep(ctx, s.Engine.Client, s.key())
+	if s.unswept = err; err != nil && ctx.Err() == nil {
 		s.app.sink().Report(progress.Event{Step: "helper", Status: progress.Warning, Text: "what a helper container left could not be removed: " + err.Error()})
 	}
 }

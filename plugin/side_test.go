@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 
@@ -255,23 +254,7 @@ func TestAnInterruptedRestoreThroughAHelperIsPutBack(t *testing.T) {
 // TestAnotherRunRecoversThroughAHelper: the client died, so all that is left is what the journal tells.
 func TestAnotherRunRecoversThroughAHelper(t *testing.T) {
 	b := newSideBed(t)
-	made := b.backup()
-	b.write("a", "new a")
-	now := filepath.Join(t.TempDir(), "now")
-	copyTree(t, b.data, now)
-	ctx, err := b.s.begin(t.Context(), "restore", lockOptions{}, nil)
-	assert.NilError(t, err)
-	b.before = func(p *childProcess, method string, raw json.RawMessage) {
-		if method == askStep && strings.Contains(string(raw), "restore.swap") {
-			p.kill()
-		}
-	}
-	err = b.s.planned(ctx, made, restoreOptions{noSafetyBackup: true}, func(p *planned) error {
-		return b.s.far.Call(ctx, callRun, idCall{1}, nil)
-	})
-	assert.ErrorIs(t, err, helper.ErrGone)
-	b.s.leave(ctx)
-	assert.NilError(t, errors.Join(b.s.journal.Close(), b.s.lock.Release(ctx)))
+	now := b.interrupt()
 	assert.NilError(t, b.begun("recover", func(context.Context) error { return nil }))
 	assert.DeepEqual(t, treetest.Diff(now, b.data), []string(nil))
 	assert.Assert(t, b.running())

@@ -151,6 +151,8 @@ func (f *far) handlers() map[string]helper.Handler {
 			return e.Stop(ctx, c.Name, time.Duration(c.Seconds*float64(time.Second)))
 		}),
 		askStart:        acts(func(ctx context.Context, c nameCall) error { return e.Start(ctx, c.Name) }),
+		askPreStop:      acts(f.session.lifecycle().PreStop),
+		askPostStart:    acts(f.session.lifecycle().PostStart),
 		askVolume:       on(f.volume),
 		askMakeVolume:   on(f.makeVolume),
 		askRemoveVolume: acts(f.removeVolume),

@@ -9,6 +9,7 @@ import (
 
 	"github.com/memsys/docker-memsys/internal/engine"
 	"github.com/memsys/docker-memsys/internal/progress"
+	"github.com/memsys/docker-memsys/internal/quiesce"
 )
 
 // countEvery is how often a helper tells how far it is.
@@ -79,6 +80,19 @@ func (e lineEngine) Stop(ctx context.Context, id string, timeout time.Duration) 
 
 func (e lineEngine) Start(ctx context.Context, id string) error {
 	return e.line.Call(ctx, askStart, nameCall{Name: id}, nil)
+}
+
+// lineHooks are the services' own commands, which the other end runs.
+type lineHooks struct{ line caller }
+
+// PreStop implements quiesce.Hooks.
+func (h lineHooks) PreStop(ctx context.Context, it quiesce.Item) error {
+	return h.line.Call(ctx, askPreStop, it, nil)
+}
+
+// PostStart implements quiesce.Hooks.
+func (h lineHooks) PostStart(ctx context.Context, it quiesce.Item) error {
+	return h.line.Call(ctx, askPostStart, it, nil)
 }
 
 func (e lineEngine) Volume(ctx context.Context, name string) (out engine.Volume, err error) {

@@ -141,7 +141,7 @@ func (f *fileServer) runner(engineAnswers bool) *restore.Runner {
 	if engineAnswers {
 		r.Volumes = e
 		r.Containers = func(ctx context.Context) ([]engine.Container, error) { return e.Containers(ctx, engine.Filter{}) }
-		r.Quiescer = &quiesce.Quiescer{Engine: e, Journal: j, Guard: quiesce.Unguarded{}, Now: f.now, Sink: f.sink}
+		r.Quiescer = &quiesce.Quiescer{Engine: e, Journal: j, Guard: quiesce.Unguarded{}, Now: f.now, Sink: f.sink, Hooks: lineHooks{f.line}}
 	}
 	return r
 }

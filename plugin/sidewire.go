@@ -40,6 +40,8 @@ const (
 	askUnpause      = "engine.unpause"
 	askStop         = "engine.stop"
 	askStart        = "engine.start"
+	askPreStop      = "service.pre-stop"
+	askPostStart    = "service.post-start"
 	askVolume       = "engine.volume"
 	askMakeVolume   = "engine.create-volume"
 	askRemoveVolume = "engine.remove-volume"

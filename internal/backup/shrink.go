@@ -63,13 +63,14 @@ func unmounted(now, former string) bool {
 	return now != "" && former != "" && now != former && strings.HasSuffix(now, strings.TrimSuffix(former, "/"))
 }
 
-// former are the sources as the last good backup has them; none where it cannot be read: verify and list tell what is wrong with it.
+// former are the sources as the last good backup has them; none where it cannot be read, which is said.
 func (p *Plan) former() []archive.Source {
 	if p.Previous == nil {
 		return nil
 	}
 	m, err := store.ReadManifest(p.Previous.Path)
 	if err != nil {
+		p.Warnings = append(p.Warnings, fmt.Sprintf("whether a source has shrunk is not known: what %s holds cannot be read: %v", p.Previous.Name, err))
 		return nil
 	}
 	return m.Sources

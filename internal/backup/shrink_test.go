@@ -151,3 +151,21 @@ func TestASourceWhoseDiskIsNotMountedIsMissing(t *testing.T) {
 		assert.Equal(t, res.Complete, !c.missing)
 	}
 }
+
+// TestAGuardThatCannotCompareSaysSo: the archive of the last good backup has rotted.
+func TestAGuardThatCannotCompareSaysSo(t *testing.T) {
+	b := newBed(t)
+	good, err := b.backup(t)
+	assert.NilError(t, err)
+	rotten, err := os.ReadFile(good.Path)
+	assert.NilError(t, err)
+	info, err := os.Stat(good.Path)
+	assert.NilError(t, err)
+	clear(rotten[len(rotten)/2:])
+	assert.NilError(t, os.WriteFile(good.Path, rotten, 0o600))
+	assert.NilError(t, os.Chtimes(good.Path, info.ModTime(), info.ModTime()))
+	b.now = b.now.Add(time.Hour)
+	res, err := b.backup(t)
+	assert.NilError(t, err)
+	assert.Assert(t, strings.Contains(strings.Join(res.Warnings, "\n"), "whether a source has shrunk is not known"), "%v", res.Warnings)
+}
