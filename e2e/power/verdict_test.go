@@ -33,7 +33,7 @@ func (b *bed) replay(s *story, l loss, again bool) error {
 		return err
 	}
 	v.now = now
-	if err := errors.Join(v.data(), v.archives(), v.latest(), v.leftovers()); err != nil {
+	if err := errors.Join(v.data(), v.archives(), v.latest(), v.kept(v.state()), v.leftovers()); err != nil {
 		return fmt.Errorf("%w\nrecover said: %s", err, output)
 	}
 	if v.now.at(backups+"/audit.jsonl") != nil {
@@ -151,6 +151,27 @@ func (v *verdict) archives() error {
 	for _, name := range promised.names(backups) {
 		if v.now.at(backups+"/"+name) == nil && !strings.HasPrefix(name, ".") {
 			errs = append(errs, fmt.Errorf("%s, which was reported, is gone", name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// kept holds what a command that was done has noted in the state folder, such as what an undo needs, to being there.
+func (v *verdict) kept(path string) error {
+	n := v.end.at(path)
+	if !v.done() || n == nil {
+		return nil
+	}
+	if !n.isDir() {
+		if now := v.now.at(path); now == nil || string(now.data) != string(n.data) {
+			return fmt.Errorf("%s is gone, or not as it was written", path)
+		}
+		return nil
+	}
+	var errs []error
+	for name := range n.entries {
+		if name != "lock" && name != "journal" && !strings.HasPrefix(name, ".") {
+			errs = append(errs, v.kept(path+"/"+name))
 		}
 	}
 	return errors.Join(errs...)
