@@ -275,13 +275,9 @@ func describe(n *notification) (op, error) {
 // callers are the functions of this repository on the stack of a stopped thread, the innermost first.
 func callers(pid uint32) ([]string, error) {
 	proc := "/proc/" + strconv.Itoa(int(pid))
-	line, err := os.ReadFile(proc + "/syscall")
+	words, err := stopped(proc)
 	if err != nil {
 		return nil, err
-	}
-	words := strings.Fields(string(line))
-	if len(words) < 3 {
-		return nil, fmt.Errorf("thread %d is in no system call: %s", pid, line)
 	}
 	sp, err := strconv.ParseUint(words[len(words)-2], 0, 64)
 	if err != nil {
@@ -310,6 +306,22 @@ func callers(pid uint32) ([]string, error) {
 		return found, nil
 	}
 	return named(slices.DeleteFunc(words64, func(pc uintptr) bool { return !isReturn(pc) })), nil
+}
+
+// stopped are the words of the kernel on the system call in which a thread stands. It says that there is one before the thread has stopped.
+func stopped(proc string) ([]string, error) {
+	for end := time.Now().Add(time.Minute); ; runtime.Gosched() {
+		line, err := os.ReadFile(proc + "/syscall")
+		if err != nil {
+			return nil, err
+		}
+		if words := strings.Fields(string(line)); len(words) >= 3 {
+			return words, nil
+		}
+		if time.Now().After(end) {
+			return nil, fmt.Errorf("%s is in no system call: %s", proc, line)
+		}
+	}
 }
 
 // returns are the return addresses on a stack, whose first word is one. Each next one is behind a call of the function before; where a
