@@ -70,6 +70,7 @@ func (a *app) aside(ctx context.Context, opts asideOptions) error {
 	if err != nil {
 		return err
 	}
+	all = whole(all)
 	if len(opts.remove) == 0 {
 		a.noticeInterrupted(s.project)
 		return a.printAside(all, opts.format)
@@ -86,7 +87,7 @@ func (a *app) aside(ctx context.Context, opts asideOptions) error {
 		return err
 	}
 	if all, err = s.findAside(ctx); err == nil { // another run may have removed some, or put it back
-		if chosen, err = chooseAside(all, opts.remove); err == nil {
+		if chosen, err = chooseAside(whole(all), opts.remove); err == nil {
 			err = s.removeAside(ctx, chosen)
 		}
 	}
@@ -117,6 +118,11 @@ func (s *session) findAside(ctx context.Context) ([]restore.Aside, error) {
 	}
 	var all []restore.Aside
 	return all, f.Call(ctx, callFindAside, places, &all)
+}
+
+// whole leaves out what interrupted removals have left.
+func whole(all []restore.Aside) []restore.Aside {
+	return slices.DeleteFunc(all, func(a restore.Aside) bool { return a.Remains })
 }
 
 // chooseAside are those of the ids.
@@ -197,6 +203,9 @@ func (s *session) expireAside(ctx context.Context, good time.Time) {
 	for _, a := range slices.DeleteFunc(all, func(a restore.Aside) bool { return !a.Due(now, good) }) {
 		if err := s.removeAside(ctx, []restore.Aside{a}); err != nil {
 			report(progress.Warning, err.Error())
+			continue
+		}
+		if a.Remains {
 			continue
 		}
 		report(progress.Done, "removed "+asideWords([]restore.Aside{a})+" on "+a.Time.Local().Format(time.DateOnly))

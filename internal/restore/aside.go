@@ -45,11 +45,19 @@ type Aside struct {
 	Bytes   int64     `json:"bytes"`
 	// Unknown tells that the folder has no record: it goes only when somebody says so.
 	Unknown bool `json:"unknown,omitempty"`
+	// Remains tells that its removal was interrupted: it is not what was set aside any more.
+	Remains bool `json:"remains,omitempty"`
 }
+
+// remainsTime is how long remains stay: somebody may be removing them.
+const remainsTime = time.Hour
 
 // Due tells whether the entries may go: they are old enough, and a good backup was made after them. good is the time of the newest one,
 // zero for none.
 func (a Aside) Due(now, good time.Time) bool {
+	if a.Remains {
+		return !now.Before(a.Time.Add(remainsTime))
+	}
 	return !a.Unknown && !now.Before(a.Time.Add(AsideTime)) && good.After(a.Time)
 }
 
@@ -83,7 +91,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// FindAside finds what restores have set aside in the places, the newest first. A folder that cannot be read is left out.
+// FindAside finds what restores have set aside in the places, the newest first, and what removals of it have left. A folder that cannot be read is left out.
 func FindAside(ctx context.Context, places []Place) ([]Aside, error) {
 	var all []Aside
 	seen := map[string]bool{}
@@ -124,7 +132,16 @@ func asideAt(ctx context.Context, place Place) ([]Aside, error) {
 	var all []Aside
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
-		if !e.IsDir() || !strings.HasPrefix(e.Name(), tree.StagingName("")) || exists(filepath.Join(path, swapFile)) || !exists(filepath.Join(path, "old")) {
+		if !e.IsDir() || !strings.HasPrefix(e.Name(), tree.StagingName("")) || exists(filepath.Join(path, swapFile)) {
+			continue
+		}
+		if tree.Remains(e.Name()) {
+			if info, err := e.Info(); err == nil {
+				all = append(all, Aside{Source: place.Source, Root: root, Path: path, Time: info.ModTime(), Remains: true})
+			}
+			continue
+		}
+		if !exists(filepath.Join(path, "old")) {
 			continue
 		}
 		a, _, err := readAside(path)

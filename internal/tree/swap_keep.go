@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -51,6 +52,11 @@ func formerFolder(d *dirs, change FolderChange) error {
 	}
 	_ = replaceAttributes(ref.folder, now, want) // what may not be set is told when it is put in place
 	return pathError("sync", want.Path, ref.sync())
+}
+
+// Remains tells whether a folder of that name is what a removal has left that did not come to its end.
+func Remains(name string) bool {
+	return strings.HasPrefix(name, stagingPrefix) && strings.HasSuffix(name, finishedSuffix)
 }
 
 // DiscardAside removes a staging folder in which entries were set aside. The time of the folder around it stays as it is.
