@@ -185,5 +185,5 @@ func (v *victim) backUp(interrupted bool) time.Duration {
 
 // tellsInterrupted tells whether a command says that one before it was interrupted.
 func tellsInterrupted(result *icmd.Result) bool {
-	return regexp.MustCompile(`the (backup|restore) of .* was interrupted`).MatchString(result.Combined())
+	return regexp.MustCompile(`the (backup|restore|undo) of .* was interrupted`).MatchString(result.Combined())
 }

@@ -49,7 +49,7 @@ func (u *undo) revertSwap(ctx context.Context, s *tree.Swap) error {
 		}
 	}
 	if u.taken(s) {
-		if err := u.giveBack(s); err != nil {
+		if err := u.giveBack(whole); err != nil {
 			return err
 		}
 		whole = ended(whole)

@@ -36,9 +36,14 @@ func (k take) back() error {
 	return store.Rename(k.new(), k.old())
 }
 
-// giveBack returns entries that were taken into a staging whose swap is reverted. The swap is over first: with the staged entries gone,
-// no move could be told.
+// giveBack returns entries that were taken into a staging whose swap is reverted, as they were. The swap is over first: with the staged
+// entries gone, no move could be told.
 func (u *undo) giveBack(s *tree.Swap) error {
+	if len(s.Moves) > 0 { // the moves are on record until the end of the swap
+		if err := tree.RenewStaged(s); err != nil {
+			return fmt.Errorf("put back what was set aside: %w", err)
+		}
+	}
 	for _, k := range u.takes {
 		if k.Staging != s.Staging {
 			continue

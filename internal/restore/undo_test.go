@@ -296,38 +296,55 @@ func (e *eventful) undone(t *testing.T, aside string) Request {
 }
 
 // TestEveryFailingStepOfAnUndoPutsEverythingBack: with a journal that fails from a step on and then works again, and one that stays broken
-// until the next command. What was set aside is there again for the next undo.
+// until the next command. Each undo begins where the one before, which failed, was put back to: what was set aside is there for it.
 func TestEveryFailingStepOfAnUndoPutsEverythingBack(t *testing.T) {
 	for _, aside := range []string{"", "no space"} {
 		for _, once := range []bool{true, false} {
-			for n := 1; ; n++ {
+			t.Run(fmt.Sprintf("%s once %v", aside, once), func(t *testing.T) {
+				t.Parallel()
 				e := newEventful(t)
-				req := e.undone(t, aside)
-				p, err := prepareUndo(t, req)
-				assert.NilError(t, err)
-				j := e.openJournal(t)
-				assert.NilError(t, j.Begin("restore", nil))
-				f := &failing{Journal: j, from: n, once: once}
-				r := e.recorded(j)
-				r.Journal = f
-				r.Quiescer = e.runner(f).Quiescer
-				_, err = r.Run(t.Context(), p)
-				if f.n < n {
-					assert.NilError(t, err)
-					assert.Assert(t, n > 8, "too few steps: %d", n)
-					break
+				e.undone(t, aside)
+				at := "new"
+				for n := 1; ; n++ {
+					var failed bool
+					if at, failed = e.failingUndo(t, aside, &failing{from: n, once: once}, at); !failed {
+						assert.Assert(t, n > 8, "too few steps: %d", n)
+						return
+					}
 				}
-				assert.ErrorIs(t, err, errPlanted)
-				e.recoverRecorded(t)
-				e.isOneState(t, fmt.Sprintf("step %d, aside %q", n, aside))
-				e.checkServices(t)
-				assert.NilError(t, j.Close())
-				next := e.undoRequest(t)
-				next.NoSafety = aside
-				e.do(t, next)
-			}
+			})
 		}
 	}
+}
+
+// failingUndo undoes the last restore with a journal that fails and recovers; it returns the state that the data is in, and whether a step
+// has failed. Data and record agree: the undo is on record where it counts, else the restore before it is.
+func (e *eventful) failingUndo(t *testing.T, aside string, f *failing, at string) (string, bool) {
+	t.Helper()
+	req := e.undoRequest(t)
+	req.NoSafety = aside
+	p, err := prepareUndo(t, req)
+	assert.NilError(t, err)
+	j := e.openJournal(t)
+	assert.NilError(t, j.Begin("restore", nil))
+	f.Journal = j
+	r := e.recorded(j)
+	r.Journal, r.Quiescer = f, e.runner(f).Quiescer
+	_, err = r.Run(t.Context(), p)
+	failed := f.n >= f.from
+	if failed {
+		assert.ErrorIs(t, err, errPlanted)
+	} else {
+		assert.NilError(t, err)
+	}
+	assert.NilError(t, j.Close())
+	e.recoverRecorded(t)
+	if e.lastRecord(t).ID == req.ID {
+		at = map[string]string{"old": "new", "new": "old"}[at]
+	}
+	e.isState(t, at, fmt.Sprintf("step %d, aside %q", f.from, aside))
+	e.checkServices(t)
+	return at, failed
 }
 
 // recoverRecorded is what the next command does.
@@ -353,19 +370,14 @@ func (e *eventful) recoverWith(t *testing.T, j *journal.Journal, pending *journa
 	recoverPending(t, e.bed, j, pending)
 }
 
-// isOneState holds that data and record agree: an undo that counts is the last on record, else the restore is.
-func (e *eventful) isOneState(t *testing.T, what string) {
+// isState holds that the data is in a state, and that what the last record needs is there.
+func (e *eventful) isState(t *testing.T, want, what string) {
 	t.Helper()
-	rec := e.lastRecord(t)
-	want := "new"
-	if rec.Undoes != "" {
-		want = "old"
-	}
 	e.without(t, ".memsys-", func() {
 		diff := append(treetest.Diff(e.bed.path(want+"-data"), e.data), treetest.Diff(e.bed.path(want+"-conf.yaml"), e.conf)...)
 		assert.Equal(t, len(diff), 0, "%s: not %s: %q", what, want, diff)
 	})
-	for _, s := range rec.Targets {
+	for _, s := range e.lastRecord(t).Targets {
 		if s.From == FromAside {
 			assert.Assert(t, exists(filepath.Join(s.Aside, "old")), "%s: %s is gone", what, s.Aside)
 		}

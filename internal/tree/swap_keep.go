@@ -3,6 +3,7 @@ package tree
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"path/filepath"
 	"strings"
 	"time"
@@ -29,15 +30,32 @@ func CompleteOld(s *Swap) error {
 		ref.release()
 	}
 	for i := len(s.Folders) - 1; i >= 0; i-- {
-		if err := formerFolder(d, s.Folders[i]); err != nil {
+		if err := keptFolder(d, s.Folders[i].Old.Entry(string(s.Folders[i].Path))); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func formerFolder(d *dirs, change FolderChange) error {
-	want := change.Old.Entry(string(change.Path))
+// RenewStaged gives the staged folders whose content a reverted swap has moved out and in again their attributes back, for a staging that
+// is not thrown away. It can be repeated.
+func RenewStaged(s *Swap) error {
+	if s.File {
+		return nil
+	}
+	d := newDirs(filepath.Join(string(s.Staging), "new"))
+	defer d.close()
+	for i := len(s.Folders) - 1; i >= 0; i-- {
+		err := keptFolder(d, s.Folders[i].New.Entry(string(s.Folders[i].Path)))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// keptFolder gives a folder of a staging that stays its attributes.
+func keptFolder(d *dirs, want *Entry) error {
 	if want.Path == "." {
 		want.Mode |= 0o700
 	}
