@@ -31,6 +31,11 @@ func (*nolock) Setlkw(context.Context, fs.FileHandle, uint64, *fuse.FileLock, ui
 	return syscall.ENOLCK
 }
 
+// WrapChild makes the nodes below one without locks such nodes too.
+func (n *nolock) WrapChild(context.Context, fs.InodeEmbedder) fs.InodeEmbedder {
+	return &nolock{fs.LoopbackNode{RootData: n.RootData}}
+}
+
 // lockless mounts a file system without locks for as long as the test runs.
 func lockless(t testing.TB, at string) {
 	t.Helper()
@@ -40,9 +45,7 @@ func lockless(t testing.TB, at string) {
 	}
 	disk := at + ".disk"
 	assert.NilError(t, os.Mkdir(disk, 0o700))
-	root := &fs.LoopbackRoot{Path: disk, NewNode: func(data *fs.LoopbackRoot, _ *fs.Inode, _ string, _ *syscall.Stat_t) fs.InodeEmbedder {
-		return &nolock{fs.LoopbackNode{RootData: data}}
-	}}
+	root := &fs.LoopbackRoot{Path: disk}
 	node := &nolock{fs.LoopbackNode{RootData: root}}
 	root.RootNode = node
 	server, err := fs.Mount(at, node, &fs.Options{MountOptions: fuse.MountOptions{

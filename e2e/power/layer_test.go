@@ -34,10 +34,7 @@ func layer(t testing.TB, below, at string, rec *recorder) (unmount func()) {
 	_, st, err := stat(below)
 	assert.NilError(t, err)
 	root := &fs.LoopbackRoot{Path: below, Dev: st.Dev}
-	root.NewNode = func(r *fs.LoopbackRoot, _ *fs.Inode, _ string, _ *syscall.Stat_t) fs.InodeEmbedder {
-		return &node{LoopbackNode: fs.LoopbackNode{RootData: r}, rec: rec}
-	}
-	root.RootNode = root.NewNode(root, nil, "", nil)
+	root.RootNode = &node{LoopbackNode: fs.LoopbackNode{RootData: root}, rec: rec}
 	none := time.Duration(0)
 	server, err := fs.Mount(at, root.RootNode, &fs.Options{
 		EntryTimeout: &none, AttrTimeout: &none, NullPermissions: true,
@@ -48,6 +45,11 @@ func layer(t testing.TB, below, at string, rec *recorder) (unmount func()) {
 		t.Helper()
 		assert.NilError(t, server.Unmount())
 	}
+}
+
+// WrapChild makes the nodes below one of the layer nodes of the layer too.
+func (n *node) WrapChild(context.Context, fs.InodeEmbedder) fs.InodeEmbedder {
+	return &node{LoopbackNode: fs.LoopbackNode{RootData: n.RootData}, rec: n.rec}
 }
 
 func (n *node) below() string {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/progress"
+	"github.com/memsys/docker-memsys/internal/store"
 	"github.com/memsys/docker-memsys/internal/tree"
 )
 
@@ -208,5 +209,8 @@ func (x *execution) nameTo(staging string) error {
 			return err
 		}
 	}
-	return os.Remove(staging)
+	if err := os.Remove(staging); err != nil {
+		return err
+	}
+	return errors.Join(store.SyncDir(x.plan.req.To), store.SyncDir(filepath.Dir(x.plan.req.To)))
 }
