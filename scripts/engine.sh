@@ -19,6 +19,7 @@ usage: scripts/engine.sh COMMAND
   start VERSION DIR […]    start it in DIR (a short path; made if missing); further arguments are members of its configuration:
                              tcp=PORT            it listens on 127.0.0.1:PORT of its network too
                              userns-remap=USER   user ids of its containers are those of USER in /etc/subuid
+                             rootless=USER       it runs without root's rights, as USER (in a network of its own: exec does not enter it)
   env DIR                  print shell lines that point docker at it:  eval "$(scripts/engine.sh env DIR)"
   exec DIR COMMAND…        run a command in its network, where its published ports answer on 127.0.0.1
   stop DIR                 stop it, remove its containers and everything it wrote in DIR
@@ -85,13 +86,36 @@ start_engine() {
 	mkdir -p "$dir"
 	dir=$(cd "$dir" && pwd -P)
 	write_config "$dir" "$@"
+	local serve="ip link set lo up && exec '$dockerd' --config-file '$dir/daemon.json'" user
+	local -a around=(setsid unshare --net --)
+	if user=$(rootless_user "$@"); then
+		need_packages rootlesskit uidmap
+		mapfile -t around < <(as_rootless "$user" "$dir")
+		chown "$user:" "$dir"
+		serve="rm -rf /run/docker /run/containerd /run/xtables.lock && ${serve/--config-file/--rootless --config-file}"
+	fi
 	step "start engine $version in $dir"
-	MEMSYS_ENGINE_OWNER=$dir PATH=$path setsid unshare --net -- \
-		sh -c "ip link set lo up && exec '$dockerd' --config-file '$dir/daemon.json'" \
-		>"$dir/engine.log" 2>&1 </dev/null &
+	MEMSYS_ENGINE_OWNER=$dir PATH=$path "${around[@]}" sh -c "$serve" >"$dir/engine.log" 2>&1 </dev/null &
 	printf '%s %s\n' "$!" "$(start_time $!)" >"$dir/engine.pid"
 	printf '%s\n' "$version" >"$dir/engine.version"
 	wait_ready "$dir" $!
+}
+
+# rootless_user SETTING… prints the user that the engine is to run as, or fails where that is root.
+rootless_user() {
+	local setting
+	for setting in "$@"; do
+		[ "${setting%%=*}" != rootless ] || { printf '%s\n' "${setting#*=}" && return; }
+	done
+	return 1
+}
+
+# as_rootless USER DIR prints the words before a command of a rootless engine, one a line: as USER, in namespaces in which that is root.
+as_rootless() {
+	printf '%s\n' setsid setpriv --reuid "$1" --regid "$(id -g "$1")" --clear-groups --inh-caps -all -- \
+		env "XDG_RUNTIME_DIR=$2" "HOME=$2" "USER=$1" \
+		rootlesskit "--state-dir=$2/rootlesskit" --net=host --copy-up=/etc --copy-up=/run --propagation=rslave \
+		unshare --net --
 }
 
 write_config() {
@@ -101,7 +125,8 @@ write_config() {
 		case $setting in
 		tcp=*) tcp=", \"tcp://127.0.0.1:${setting#*=}\"" ;;
 		userns-remap=*) more="\"userns-remap\": \"${setting#*=}\"," ;;
-		*) die "unknown setting $setting: tcp=PORT or userns-remap=USER" ;;
+		rootless=*) ;;
+		*) die "unknown setting $setting: tcp=PORT, userns-remap=USER or rootless=USER" ;;
 		esac
 	done
 	cat >"$dir/daemon.json" <<JSON
@@ -244,7 +269,7 @@ unmount_below() {
 }
 
 remove_files() {
-	rm -rf --one-file-system "$1/data" "$1/exec" "$1/config" "$1/images"
+	rm -rf --one-file-system "$1/data" "$1/exec" "$1/config" "$1/images" "$1/rootlesskit"
 	rm -f "$1/docker.sock" "$1/docker.pid" "$1/daemon.json" "$1/engine.pid" "$1/engine.version"
 	[ -n "${MEMSYS_KEEP_LOG:-}" ] || rm -f "$1/engine.log"
 	rmdir "$1" 2>/dev/null || true
