@@ -115,6 +115,8 @@ func verdictOf(err error) verdict {
 		return *foreignVerdict(err)
 	case restoreVerdict(err) != nil:
 		return *restoreVerdict(err)
+	case errors.Is(err, errLeft):
+		return verdict{Code: exitInterrupted, Message: "interrupted; the data was not changed; " + errLeft.Error(), Hint: "docker memsys recover removes what it left"}
 	case errors.As(err, &status):
 		return verdict{Code: max(status.StatusCode, exitFailed), Message: status.Error()}
 	}

@@ -44,6 +44,8 @@ type session struct {
 	restoring []string
 	single    map[string]bool
 	devices   bool
+	// apart: the helper cannot use the backups directory, though its path is the same to the engine.
+	apart bool
 
 	state   *journal.State
 	lock    *journal.Lock

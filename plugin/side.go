@@ -173,7 +173,7 @@ func (s *session) reach(ctx context.Context, a access) (*far, error) {
 	if err != nil || !w.helper || s.far != nil {
 		return s.far, err
 	}
-	f, err := s.startHelper(ctx, a)
+	f, err := s.helperFor(ctx, a)
 	switch {
 	case err == nil:
 		s.far = f

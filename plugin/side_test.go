@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 
 	"gotest.tools/v3/assert"
@@ -65,6 +66,15 @@ type childProcess struct {
 	*helper.Line
 	cmd *exec.Cmd
 	end func()
+	// hung: it is stopped, and only a kill ends it.
+	hung bool
+}
+
+// hang stops it, as a disk that does not answer would.
+func (p *childProcess) hang(t *testing.T) {
+	t.Helper()
+	p.hung = true
+	assert.NilError(t, p.cmd.Process.Signal(syscall.SIGSTOP))
 }
 
 func (b *sideBed) start(_ context.Context, _ *engine.Client, spec helper.Spec, h map[string]helper.Handler) (process, error) {
@@ -104,8 +114,12 @@ func (p *childProcess) kill() {
 }
 
 func (p *childProcess) Close(context.Context) error {
+	err := p.Line.Close()
+	if p.hung {
+		p.kill()
+	}
 	p.end()
-	return p.Line.Close()
+	return err
 }
 
 func (p *childProcess) Fetch(context.Context, string, io.Writer, func(int64)) error {

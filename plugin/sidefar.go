@@ -43,6 +43,7 @@ type far struct {
 	// answering is held while the helper is answered: what it has asked for is done before anything is put in order after its end.
 	answering sync.RWMutex
 	ended     bool
+	left      leaving
 
 	mu   sync.Mutex
 	sink progress.Sink
@@ -63,11 +64,14 @@ type far struct {
 func (s *session) startHelper(ctx context.Context, a access, extra ...helper.Mount) (*far, error) {
 	f := &far{session: s, access: a, sink: s.app.sink(), made: map[string]engine.Volume{}, sent: map[string]string{}}
 	mounts := tidy(append(s.mounts(ctx, s.single), extra...), a == reads)
-	if !s.ours() {
+	if !s.ours() || s.apart {
 		f.scratch = helper.Scratch
-	} else if info, err := os.Stat(s.Store.Path); err == nil && info.IsDir() {
+	}
+	if info, err := os.Stat(s.Store.Path); s.ours() && err == nil && info.IsDir() {
 		f.backups = tree.Resolve(s.Store.Path)
-		mounts = tidy(append(mounts, helper.Mount{Path: f.backups, Target: f.backups}), false)
+		if f.scratch == "" {
+			mounts = tidy(append(mounts, helper.Mount{Path: f.backups, Target: f.backups}), false)
+		}
 	}
 	for _, archive := range s.restoring {
 		dir := filepath.Dir(tree.Resolve(archive))
@@ -87,6 +91,7 @@ func (s *session) startHelper(ctx context.Context, a access, extra ...helper.Mou
 			if err != nil {
 				return nil, err
 			}
+			f.left.begin(ctx, f)
 			return f, nil
 		}
 		mounts = tidy(instead(mounts, at, a), false)
@@ -115,7 +120,7 @@ func (s *session) key() string { return journal.Key(s.identity()) }
 
 // close ends the helper, and removes the volumes that could not be removed while it had them mounted.
 func (f *far) close(ctx context.Context) error {
-	if err := f.Close(ctx); err != nil {
+	if err := f.left.end(ctx); err != nil {
 		return err
 	}
 	f.answering.Lock()
@@ -167,6 +172,7 @@ func (f *far) handlers() map[string]helper.Handler {
 // answer answers nothing after the helper's end.
 func (f *far) answer(h helper.Handler) helper.Handler {
 	return func(ctx context.Context, raw json.RawMessage) (any, error) {
+		f.left.heard()
 		f.answering.RLock()
 		defer f.answering.RUnlock()
 		if f.ended {
@@ -177,6 +183,7 @@ func (f *far) answer(h helper.Handler) helper.Handler {
 }
 
 func (f *far) report(_ context.Context, e progress.Event) error {
+	f.left.heard()
 	f.mu.Lock()
 	sink := f.sink
 	f.mu.Unlock()

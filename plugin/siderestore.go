@@ -95,7 +95,7 @@ func (f *far) prepare(ctx context.Context, req restore.Request) (prepareReply, e
 		}
 		c.Spots[src.Name] = spotOf(at, err)
 	}
-	c.Request.Local, c.Request.Backups = true, f.backups // it is where the engine is
+	c.Request.Local, c.Request.Backups, c.Request.Scratch = true, f.backups, f.scratch // it is where the engine is
 	var err error
 	if c.Request.Backup.Path, err = f.hand(ctx, here); err != nil {
 		return prepareReply{}, err
@@ -169,7 +169,10 @@ func (s *session) runFar(ctx context.Context, req restore.Request, p prepareRepl
 	f.mu.Unlock()
 	res := &restore.Result{}
 	err = f.Call(ctx, callRun, idCall{p.ID}, res)
-	if errors.Is(err, helper.ErrGone) {
+	switch {
+	case errors.Is(err, errLeft):
+		return nil, stuckHelper(err)
+	case errors.Is(err, helper.ErrGone):
 		return nil, s.afterLoss(ctx, err)
 	}
 	if err != nil {
@@ -204,7 +207,7 @@ func (s *session) makeVolumes(ctx context.Context, req restore.Request, p prepar
 		return nil, p, nil
 	}
 	s.leave(ctx)
-	f, err := s.startHelper(ctx, writes, mounts...)
+	f, err := s.helperFor(ctx, writes, mounts...)
 	if err != nil {
 		return made, p, err
 	}
@@ -272,5 +275,8 @@ func (s *session) recoverFar(ctx context.Context, rec *restore.Recovery, steps [
 		return err
 	}
 	err = f.Call(ctx, callRecover, recoverCall{steps}, nil)
+	if errors.Is(err, errLeft) {
+		err = stuckHelper(err)
+	}
 	return errors.Join(err, f.close(context.WithoutCancel(ctx)))
 }

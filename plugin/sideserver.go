@@ -49,6 +49,7 @@ func (f *fileServer) handlers() map[string]helper.Handler {
 		callAbort:    acts(f.abort),
 		callSizes:    on(f.sizes),
 		callRemove:   acts(f.remove),
+		callShare:    on(f.share),
 	}
 	maps.Copy(all, f.restoreHandlers())
 	maps.Copy(all, f.asideHandlers())

@@ -22,6 +22,7 @@ const (
 	callAbort    = "backup.abort"
 	callSizes    = "sizes"
 	callRemove   = "scratch.remove"
+	callShare    = "share"
 	callPrepare  = "restore.prepare"
 	callRun      = "restore.run"
 	callRecover  = "restore.recover"

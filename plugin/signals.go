@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"sync/atomic"
+	"time"
 )
 
 // errInterrupted is the cause of a context that a signal or a broken pipe cancelled.
@@ -16,13 +17,19 @@ type interruption struct {
 	cancel context.CancelCauseFunc
 	ctx    context.Context
 	stop   func()
+	// again is closed by a second Ctrl-C.
+	again chan struct{}
 	// early holds an interruption that came before there was a context.
 	early atomic.Bool
 	// unread tells that a stream broke: somebody stopped reading.
 	unread atomic.Bool
 }
 
-// watch returns a context that ends with the first signal. Later signals change nothing: what was begun is put back first.
+// twice is how far apart two Ctrl-C are at least: one may arrive twice, from the terminal and from a parent that passes it on.
+const twice = 300 * time.Millisecond
+
+// watch returns a context that ends with the first signal. Later signals change nothing: what was begun is put back first. A second
+// Ctrl-C ends only the wait for a helper that does not answer.
 func (i *interruption) watch(parent context.Context) context.Context {
 	i.ctx, i.cancel = context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 4)
@@ -30,20 +37,34 @@ func (i *interruption) watch(parent context.Context) context.Context {
 	swallowSIGPIPE()
 	done := make(chan struct{})
 	i.stop = func() { signal.Stop(signals); close(done) }
-	go func() {
-		for {
-			select {
-			case <-signals:
-				i.interrupt()
-			case <-done:
-				return
-			}
-		}
-	}()
+	i.again = make(chan struct{})
+	go i.receive(signals, done, time.Now)
 	if i.early.Load() {
 		i.interrupt()
 	}
 	return i.ctx
+}
+
+// receive acts on signals until the run is done.
+func (i *interruption) receive(signals <-chan os.Signal, done <-chan struct{}, now func() time.Time) {
+	var first time.Time
+	asked := false
+	for {
+		select {
+		case s := <-signals:
+			i.interrupt()
+			switch {
+			case s != os.Interrupt || asked:
+			case first.IsZero():
+				first = now()
+			case now().Sub(first) > twice:
+				asked = true
+				close(i.again)
+			}
+		case <-done:
+			return
+		}
+	}
 }
 
 // interrupt cancels the run. It may be called before watch and more than once.

@@ -29,6 +29,8 @@ type world struct {
 	Engine func() (connection, error)
 	// Helper starts a helper; nil starts a container.
 	Helper func(ctx context.Context, e *engine.Client, spec helper.Spec, h map[string]helper.Handler) (process, error)
+	// Patience is how long a helper may be silent after an interruption; 0: as long as it should.
+	Patience time.Duration
 	// Globals are Docker's own flags that stood before memsys, as they were given.
 	Globals []string
 }

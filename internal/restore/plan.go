@@ -31,6 +31,8 @@ type Request struct {
 	Locate func(ctx context.Context, s compose.Source) (string, error) `json:"-"`
 	// Backups is the backups directory: whatever lies there stays, wherever it is. Empty where it is on another machine than the sources.
 	Backups string
+	// Scratch is where the safety backup lies until the restore ends, where it is not written to the backups directory.
+	Scratch string
 	// Exclude are the patterns that are in force now: what they cover is in no safety backup, so it stays in place.
 	Exclude []string
 

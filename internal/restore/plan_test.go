@@ -347,6 +347,22 @@ func TestNoSpaceForASafetyBackupSetsAside(t *testing.T) {
 	assert.Assert(t, strings.Contains(p.Targets[0].Aside, "no space"), p.Targets[0].Aside)
 }
 
+// TestASafetyBackupInAScratchFolderIsCounted: it stays there until the restore ends.
+func TestASafetyBackupInAScratchFolderIsCounted(t *testing.T) {
+	b := newBed(t)
+	root := b.source("data")
+	write(t, root, "a", strings.Repeat("x", 10000))
+	for free, want := range map[int64]SafetyMode{20000: SafetyAside, 200000: SafetyBackup} {
+		req := b.request(t, b.backup(t))
+		req.SafetySize, req.Backups, req.Scratch = 5000, "", b.dir
+		req.Free = func(string) (int64, error) { return free, nil }
+		p, err := prepare(t, req)
+		assert.NilError(t, err)
+		assert.Equal(t, len(p.Refusals), 0)
+		assert.Equal(t, p.Safety.Mode, want)
+	}
+}
+
 func TestDamagedBackupChangesNothing(t *testing.T) {
 	b := newBed(t)
 	root := b.source("data")

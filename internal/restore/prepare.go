@@ -227,7 +227,7 @@ func (p *Plan) keepPresent() {
 		p.Safety = Safety{Mode: SafetyNone, Why: "there is nothing yet"}
 	default:
 		p.Safety = Safety{Mode: SafetyBackup}
-		if p.req.Backups == "" {
+		if p.req.Backups == "" || p.req.Scratch != "" {
 			break // whoever asks knows that it can be written
 		}
 		if err := Writable(p.req.Backups); err != nil {

@@ -31,10 +31,14 @@ func (p *Plan) room() error {
 			p.refuse(NoSpace, s.Path, "no space at %s: the restore needs about %s, %s is free", s.Path, progress.Size(s.Need), progress.Size(s.Free))
 		}
 	}
-	if p.Safety.Mode != SafetyBackup || len(p.Refusals) > 0 || p.req.Backups == "" {
+	at := p.req.Backups
+	if p.req.Scratch != "" {
+		at = p.req.Scratch
+	}
+	if p.Safety.Mode != SafetyBackup || len(p.Refusals) > 0 || at == "" {
 		return nil
 	}
-	if err := p.need(p.req.Backups, p.req.SafetySize); err != nil {
+	if err := p.need(at, p.req.SafetySize); err != nil {
 		return fmt.Errorf("free space for the safety backup: %w", err)
 	}
 	for i := range p.Space {
