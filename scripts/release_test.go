@@ -31,8 +31,10 @@ func released(t *testing.T) string {
 	m.write("tools/go", strings.ReplaceAll(fakeGo, `cp "$FAKE_PROGRAM" "$2"`, `{ cat "$FAKE_PROGRAM"; echo "# $GOOS/$GOARCH"; } >"$2" && chmod 755 "$2"`), 0o755)
 	env := append(os.Environ(), "PATH="+filepath.Join(filepath.Dir(m.bin), "tools")+":"+os.Getenv("PATH"), "VERSION=v1.2.3", "FAKE_PROGRAM="+filepath.Join(filepath.Dir(m.bin), "program"))
 	for _, args := range [][]string{
-		{"git", "init", "--quiet"}, {"git", "add", "."},
-		{"git", "-c", "user.name=n", "-c", "user.email=e", "commit", "--quiet", "--message", "first"}, {"bash", "scripts/release.sh"},
+		{"git", "init", "--quiet"},
+		{"git", "add", "."},
+		{"git", "-c", "user.name=n", "-c", "user.email=e", "commit", "--quiet", "--message", "first"},
+		{"bash", "scripts/release.sh"},
 	} {
 		icmd.RunCmd(icmd.Cmd{Command: args, Dir: m.checkout, Env: env}).Assert(t, icmd.Success)
 	}
