@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/memsys/docker-memsys/internal/backup"
 	"github.com/memsys/docker-memsys/internal/engine"
 	"github.com/memsys/docker-memsys/internal/helper"
+	"github.com/memsys/docker-memsys/internal/journal"
 	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/tree"
 )
@@ -200,14 +202,39 @@ func (s *session) leave(ctx context.Context) {
 	s.far = nil
 }
 
-// sweep removes what helpers of this project that died have left. The lock is held, so none is at work for anybody: one that is there may
-// still move files, and nothing is recovered until it is gone.
+// readerTime is for how long the helper of a command of another machine that only reads is left alone.
+const readerTime = time.Hour
+
+// reader names this command on its helper while it has no lock: a run that has it leaves that helper alone.
+func (s *session) reader() string {
+	if s.lock != nil {
+		return ""
+	}
+	self, err := json.Marshal(journal.Self("docker memsys", s.app.world.Now()))
+	if err != nil {
+		return ""
+	}
+	return string(self)
+}
+
+// readerIsThere tells whether a command that only reads and that has a helper of its own still runs.
+func (s *session) readerIsThere(reader string) bool {
+	var holder journal.Holder
+	return json.Unmarshal([]byte(reader), &holder) == nil && holder.AtWork(s.app.world.Now(), readerTime)
+}
+
+// sweep removes what helpers of this project that died have left. The lock is held, so none is at work but those of commands that only
+// read: one of a killed run may still move files, and nothing is recovered until it is gone.
 func (s *session) sweep(ctx context.Context) {
 	if !s.reachable() {
 		return
 	}
-	_, err := helper.Sweep(ctx, s.Engine.Client, s.key())
-	if s.unswept = err; err != nil && ctx.Err() == nil {
+	_, err := helper.Sweep(ctx, s.Engine.Client, s.key(), s.readerIsThere)
+	s.unswept = nil
+	if errors.Is(err, helper.ErrAtWork) {
+		s.unswept = err
+	}
+	if err != nil && ctx.Err() == nil {
 		s.app.sink().Report(progress.Event{Step: "helper", Status: progress.Warning, Text: "what a helper container left could not be removed: " + err.Error()})
 	}
 }

@@ -109,7 +109,7 @@ func startContainer(ctx context.Context, e *engine.Client, spec helper.Spec, h m
 
 func (s *session) helperSpec(f *far, mounts []helper.Mount) helper.Spec {
 	return helper.Spec{
-		Key: s.key(), Project: s.Name, Version: buildVersion().Version, Mounts: mounts, Scratch: f.scratch != "",
+		Key: s.key(), Project: s.Name, Reader: s.reader(), Version: buildVersion().Version, Mounts: mounts, Scratch: f.scratch != "",
 		Writes: f.access == writes, Devices: f.access == writes && s.devices, Codecs: codecs(),
 		Executable: helper.Finder{Named: s.app.env(helper.BinaryVariable)}.Find,
 	}

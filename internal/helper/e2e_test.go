@@ -52,7 +52,7 @@ func newBed(t *testing.T) *bed {
 	key := b.Prefix + "key"
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(t.Context())
-		_, err := helper.Sweep(ctx, e, key)
+		_, err := helper.Sweep(ctx, e, key, nil)
 		assert.Check(t, err)
 		for _, i := range imagesOf(t, e, "v"+b.Prefix) {
 			assert.Check(t, e.RemoveImage(ctx, i.ID))
@@ -249,10 +249,10 @@ func TestWhatAClientThatDiedLeftIsSwept(t *testing.T) {
 	b.spec.Scratch = true
 	_, err := helper.Start(t.Context(), b.engine, b.spec, nil)
 	assert.NilError(t, err)
-	removed, err := helper.Sweep(t.Context(), b.engine, b.key+"x")
+	removed, err := helper.Sweep(t.Context(), b.engine, b.key+"x", nil)
 	assert.NilError(t, err)
 	assert.Equal(t, len(removed), 0)
-	removed, err = helper.Sweep(t.Context(), b.engine, b.key)
+	removed, err = helper.Sweep(t.Context(), b.engine, b.key, nil)
 	assert.NilError(t, err)
 	assert.Equal(t, len(removed), 2)
 	assert.Equal(t, b.remains(t), "")

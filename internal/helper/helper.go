@@ -16,6 +16,9 @@ const Arg = "__helper"
 // Label marks helper containers and scratch volumes; its value is the key of the project that they serve.
 const Label = "io.github.memsys.helper"
 
+// readerLabel marks the helpers of clients that only read, without the project's lock; its value is the client's name.
+const readerLabel = Label + ".reader"
+
 // The labels of the image.
 const (
 	versionLabel = "io.github.memsys.helper.version"
@@ -56,6 +59,8 @@ type Mount struct {
 type Spec struct {
 	// Key is the journal's key of the project, Project its name, for people.
 	Key, Project string
+	// Reader names the client where it only reads, so that Sweep can ask for it; empty: it has the project's lock.
+	Reader string
 	// Version is this program's: the helper must be of the same one.
 	Version string
 	Mounts  []Mount
@@ -99,5 +104,9 @@ func (s Spec) mounts(scratch string) []engine.Mount {
 }
 
 func (s Spec) labels() map[string]string {
-	return map[string]string{Label: s.Key, Label + ".project": s.Project}
+	labels := map[string]string{Label: s.Key, Label + ".project": s.Project}
+	if s.Reader != "" {
+		labels[readerLabel] = s.Reader
+	}
+	return labels
 }

@@ -206,16 +206,27 @@ func removeContainer(ctx context.Context, e Engine, id string) error {
 	}
 }
 
+// ErrAtWork is the outcome of a sweep that leaves a helper which may still be at work.
+var ErrAtWork = errors.New("a helper container may still be at work")
+
 // Sweep removes the containers and scratch volumes of the project with that key, and returns their names. Only whoever holds the
-// project's lock may call it, while it has no helper.
-func Sweep(ctx context.Context, e Engine, key string) (removed []string, err error) {
+// project's lock may call it, while it has no helper. It leaves alone the helpers of clients that only read and of which reads says, by
+// their Spec.Reader, that they are still there; nil: of none. Unless the error is ErrAtWork, no other helper works any more.
+func Sweep(ctx context.Context, e Engine, key string, reads func(reader string) bool) (removed []string, err error) {
+	spared := func(labels map[string]string) bool {
+		reader := labels[readerLabel]
+		return reader != "" && reads != nil && reads(reader)
+	}
 	containers, err := e.Containers(ctx, engine.Filter{Label: Label + "=" + key})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrAtWork, err)
 	}
 	for _, c := range containers {
+		if spared(c.Labels) {
+			continue
+		}
 		if err := removeContainer(ctx, e, c.ID); err != nil {
-			return removed, err
+			return removed, fmt.Errorf("%w: %w", ErrAtWork, err)
 		}
 		removed = append(removed, "container "+c.Name)
 	}
@@ -224,6 +235,9 @@ func Sweep(ctx context.Context, e Engine, key string) (removed []string, err err
 		return removed, err
 	}
 	for _, v := range volumes {
+		if spared(v.Labels) {
+			continue
+		}
 		if err := e.RemoveVolume(ctx, v.Name); err != nil && !errors.Is(err, engine.ErrNotFound) {
 			return removed, err
 		}

@@ -244,7 +244,7 @@ func TestSweepRemovesWhatADeadClientLeftAndNothingElse(t *testing.T) {
 	assert.NilError(t, err)
 	s.Add(engine.Container{Name: "made", State: engine.Created, Labels: map[string]string{helper.Label: "key"}})
 	s.Add(engine.Container{Name: "other", Labels: map[string]string{helper.Label: "other"}})
-	removed, err := helper.Sweep(t.Context(), s, "key")
+	removed, err := helper.Sweep(t.Context(), s, "key", nil)
 	assert.NilError(t, err)
 	assert.Equal(t, len(removed), 3)
 	left, err := s.Containers(t.Context(), engine.Filter{})

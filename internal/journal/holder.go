@@ -71,6 +71,15 @@ func (h Holder) gone() bool {
 	return !alive(h.PID, h.Start)
 }
 
+// AtWork tells whether the holder's process still runs; one of another system, of which that is not known, counts for as long as the limit
+// since it began.
+func (h Holder) AtWork(now time.Time, limit time.Duration) bool {
+	if h.Boot != "" && h.Boot == bootID() && h.PID != 0 {
+		return !h.gone()
+	}
+	return now.Sub(h.Since) < limit
+}
+
 // Holder tells who holds the local lock of the project, nil if nobody does. It is for commands that only read.
 func (s *State) Holder() (*Holder, error) {
 	h, err := readHolder(filepath.Join(s.dir, lockName))
