@@ -26,21 +26,6 @@ func throughHelper(t *testing.T) {
 	})
 }
 
-func TestThroughAHelperBackupKilledAtAnyMoment(t *testing.T) {
-	throughHelper(t)
-	TestBackupKilledAtAnyMoment(t)
-}
-
-func TestThroughAHelperRestoreKilledAtAnyMoment(t *testing.T) {
-	throughHelper(t)
-	TestRestoreKilledAtAnyMoment(t)
-}
-
-func TestThroughAHelperRestoreKilledWhileItSwaps(t *testing.T) {
-	throughHelper(t)
-	TestRestoreKilledWhileItSwaps(t)
-}
-
 func TestThroughAHelperBackupInterruptedWhileServicesArePaused(t *testing.T) {
 	throughHelper(t)
 	TestBackupInterruptedWhileServicesArePaused(t)

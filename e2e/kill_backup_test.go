@@ -110,16 +110,22 @@ func pluginOf(t testing.TB, docker *Process, verb string) (pid int) {
 
 // Issue 2, "What it must show" 3: kill -9 at random moments of a backup.
 func TestBackupKilledAtAnyMoment(t *testing.T) {
+	inEach(t, []mode{direct, helped, remote}, backupKilledAtAnyMoment)
+}
+
+func backupKilledAtAnyMoment(t *testing.T, m mode) {
 	v := newWriters(t, 24)
-	rounds, random := Campaign(t, 200, 12)
+	rounds, random := Campaign(t, 200, m.some(8))
 	usual := v.backUp(false)
 	hits := map[string]int{}
+	longest := time.Duration(0)
 	for round, moment := range moments(rounds, random) {
 		w := weapons(round)
 		p := w.start(v.Project, "backup", "--progress", "plain")
 		at, killed := w.strike(t, p, "backup", time.Duration(moment*float64(usual)))
 		if killed && !w.killDocker {
 			v.asBefore(resumeLimit - time.Since(at))
+			longest = max(longest, time.Since(at))
 		}
 		if round%3 == 0 { // in the other rounds the next run comes before the guardian has gone
 			noProcess(t, "__guardian")
@@ -134,6 +140,7 @@ func TestBackupKilledAtAnyMoment(t *testing.T) {
 		usual = v.backUp(was != nil)
 		v.discard(v.archives()[:max(0, len(v.archives())-2)]...)
 	}
+	t.Logf("all services ran again after %s at the latest", longest)
 	enough(t, rounds, hits)
 }
 

@@ -19,6 +19,7 @@ import (
 	"gotest.tools/v3/assert"
 
 	"github.com/memsys/docker-memsys/internal/audit"
+	"github.com/memsys/docker-memsys/internal/helper"
 )
 
 // backupsNow are the names in the backups directory.
@@ -126,7 +127,8 @@ func checkSum(t testing.TB, path string, sum hash.Hash) {
 	assert.Equal(t, string(line), hex.EncodeToString(sum.Sum(nil))+"  "+filepath.Base(archive)+"\n")
 }
 
-// nothingIsLeft holds the end of a command that recovered: no temporary file, no staging folder, nothing on record, no guardian, no lock.
+// nothingIsLeft holds the end of a command that recovered: no temporary file, no staging folder, nothing on record, no guardian, no lock,
+// no helper container, no scratch volume, no image without a name.
 func (v *victim) nothingIsLeft() {
 	v.t.Helper()
 	assert.DeepEqual(v.t, v.unfinished(), []string(nil))
@@ -134,6 +136,15 @@ func (v *victim) nothingIsLeft() {
 	assert.Assert(v.t, v.pending() == nil, "on record: %+v", v.pending())
 	noProcess(v.t, "__guardian")
 	assert.DeepEqual(v.t, v.locks(), []string{})
+	assert.Equal(v.t, len(v.helpers()), 0, "%v", v.helpers())
+	scratch, err := v.engine.Volumes(v.t.Context(), helper.Label, v.key())
+	assert.NilError(v.t, err)
+	assert.Equal(v.t, len(scratch), 0, "%v", scratch)
+	images, err := v.engine.Images(v.t.Context(), helper.Label+".digest")
+	assert.NilError(v.t, err)
+	for _, i := range images {
+		assert.Assert(v.t, len(i.RepoTags) > 0 && i.RepoTags[0] != "<none>:<none>", "an image without a name: %v", i)
+	}
 }
 
 // stagings are the folders of a restore in the project and in its volume.

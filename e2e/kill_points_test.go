@@ -64,8 +64,12 @@ func TestBackupKilledWhileItIsPublished(t *testing.T) {
 
 // Nor is the swap of a restore left to chance: it is killed after some of its moves.
 func TestRestoreKilledWhileItSwaps(t *testing.T) {
+	inEach(t, []mode{direct, helped}, restoreKilledWhileItSwaps)
+}
+
+func restoreKilledWhileItSwaps(t *testing.T, _ mode) {
 	s := newStates(t, 2)
-	rounds, random := Campaign(t, 40, 4)
+	rounds, random := Campaign(t, 40, 3)
 	swapping := 0
 	for round := range rounds {
 		from, moves := s.live(), 1+random.IntN(30)

@@ -198,8 +198,12 @@ func other(state string) string { return map[string]string{"A": "B", "B": "A"}[s
 
 // Issue 2, "What it must show" 3: kill -9 at random moments of a restore in place.
 func TestRestoreKilledAtAnyMoment(t *testing.T) {
+	inEach(t, []mode{direct, helped, remote}, restoreKilledAtAnyMoment)
+}
+
+func restoreKilledAtAnyMoment(t *testing.T, m mode) {
 	s := newStates(t, 12)
-	rounds, random := Campaign(t, 200, 12)
+	rounds, random := Campaign(t, 200, m.some(8))
 	usual := s.bring("A")
 	hits, ends := map[string]int{}, map[string]int{}
 	for round, moment := range moments(rounds, random) {
@@ -268,5 +272,6 @@ func (s *states) settled() {
 	s.asBefore(0)
 	s.nothingIsLeft()
 	s.neverBetween()
+	s.Standalone("audit", "--verify").Assert(s.t, icmd.Success)
 	s.Standalone("verify", "--all", "--progress", "quiet").Assert(s.t, icmd.Success)
 }
