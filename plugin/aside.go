@@ -122,7 +122,7 @@ func (s *session) findAside(ctx context.Context) ([]restore.Aside, error) {
 
 // whole leaves out what interrupted removals have left.
 func whole(all []restore.Aside) []restore.Aside {
-	return slices.DeleteFunc(all, func(a restore.Aside) bool { return a.Remains })
+	return slices.DeleteFunc(all, func(a restore.Aside) bool { return a.Remains() })
 }
 
 // chooseAside are those of the ids.
@@ -205,7 +205,7 @@ func (s *session) expireAside(ctx context.Context, good time.Time) {
 			report(progress.Warning, err.Error())
 			continue
 		}
-		if a.Remains {
+		if a.Remains() {
 			continue
 		}
 		report(progress.Done, "removed "+asideWords([]restore.Aside{a})+" on "+a.Time.Local().Format(time.DateOnly))

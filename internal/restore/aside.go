@@ -45,9 +45,10 @@ type Aside struct {
 	Bytes   int64     `json:"bytes"`
 	// Unknown tells that the folder has no record: it goes only when somebody says so.
 	Unknown bool `json:"unknown,omitempty"`
-	// Remains tells that its removal was interrupted: it is not what was set aside any more.
-	Remains bool `json:"remains,omitempty"`
 }
+
+// Remains tells that its removal was interrupted: it is not what was set aside any more.
+func (a Aside) Remains() bool { return tree.Remains(filepath.Base(a.Path)) }
 
 // remainsTime is how long remains stay: somebody may be removing them.
 const remainsTime = time.Hour
@@ -55,7 +56,7 @@ const remainsTime = time.Hour
 // Due tells whether the entries may go: they are old enough, and a good backup was made after them. good is the time of the newest one,
 // zero for none.
 func (a Aside) Due(now, good time.Time) bool {
-	if a.Remains {
+	if a.Remains() {
 		return !now.Before(a.Time.Add(remainsTime))
 	}
 	return !a.Unknown && !now.Before(a.Time.Add(AsideTime)) && good.After(a.Time)
@@ -137,7 +138,7 @@ func asideAt(ctx context.Context, place Place) ([]Aside, error) {
 		}
 		if tree.Remains(e.Name()) {
 			if info, err := e.Info(); err == nil {
-				all = append(all, Aside{Source: place.Source, Root: root, Path: path, Time: info.ModTime(), Remains: true})
+				all = append(all, Aside{Source: place.Source, Root: root, Path: path, Time: info.ModTime()})
 			}
 			continue
 		}

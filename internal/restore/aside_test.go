@@ -21,7 +21,7 @@ func TestWhatAKilledRemovalHasLeftIsNoCopyAndGoes(t *testing.T) {
 	found, err := FindAside(t.Context(), []Place{{Source: "data", Root: root}})
 	assert.NilError(t, err)
 	assert.Equal(t, len(found), 1)
-	assert.Assert(t, found[0].Remains)
+	assert.Assert(t, found[0].Remains())
 	assert.Assert(t, !found[0].Due(time.Now(), time.Now()), "somebody may be removing it")
 	assert.Assert(t, found[0].Due(time.Now().Add(2*time.Hour), time.Time{}))
 	assert.NilError(t, RemoveAside(t.Context(), found[0]))
