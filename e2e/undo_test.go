@@ -177,7 +177,7 @@ func TestUndoOfWhatARestoreMade(t *testing.T) {
 // TestAUserUndoesARestoreOfWhatIsNotTheirs: a user who owns none of the data has it back, from a safety backup and from what was set aside.
 func TestAUserUndoesARestoreOfWhatIsNotTheirs(t *testing.T) {
 	u := NewUser(t, "docker")
-	e := newElsewhere(t, u, "", treetest.Options{Seed: 51, Files: 10})
+	e := newElsewhere(t, u, "", treetest.Options{Seed: 51, Files: 10, Plain: true})
 	e.As(u)
 	e.Backup()
 	for _, live := range []string{e.bind, e.volume} {
