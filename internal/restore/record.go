@@ -172,6 +172,11 @@ func (t *Target) scope() []tree.RawPath {
 		}
 		roots[top] = true
 	}
+	for _, path := range t.Changes.Removed {
+		if _, ok := databaseOf(path); ok && !added[path] {
+			roots[path] = true
+		}
+	}
 	out := []tree.RawPath{}
 	for path := range roots {
 		out = append(out, tree.RawPath(path))

@@ -291,12 +291,26 @@ func (v *view) covers(path string) bool {
 	if v.choice == nil || v.parents[path] || v.inScope(path) {
 		return true
 	}
+	if database, ok := databaseOf(path); ok && v.archived[database] && v.scope == nil {
+		return true
+	}
 	for ; path != "."; path = parentOf(path) {
 		if v.archived[path] {
 			return true
 		}
 	}
 	return v.archived["."]
+}
+
+// databaseOf is the SQLite database that a path would be the log, index or journal of. They go together: beside a database of another time
+// a log would be replayed on top of it.
+func databaseOf(path string) (string, bool) {
+	for _, suffix := range []string{"-wal", "-shm", "-journal"} {
+		if database, ok := strings.CutSuffix(path, suffix); ok {
+			return database, true
+		}
+	}
+	return "", false
 }
 
 // inside is the path of a place below root, relative to it.
