@@ -235,6 +235,9 @@ func (r *auditRow) Project() string { return display.Clean(r.record.Project.Name
 func (r *auditRow) Archives() string {
 	var words []string
 	for _, a := range r.record.Archives {
+		if r.trunc { // every command takes the name without its end
+			a.Name = strings.TrimSuffix(a.Name, ".tar.gz")
+		}
 		words = append(words, a.Change+" "+a.Name)
 	}
 	text := display.Clean(strings.Join(words, ", "))

@@ -60,6 +60,9 @@ func (s *session) writeAudit(ctx context.Context, result error) {
 	if s.audited.operation == "recover" && s.audited.recovered {
 		return
 	}
+	if errors.Is(result, errDeclined) { // nothing was begun
+		return
+	}
 	s.appendAudit(ctx, s.auditEntry(s.audited.operation, s.audited.began, result))
 }
 

@@ -3,10 +3,14 @@ package plugin
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 )
+
+// errDeclined is the answer no, or none.
+var errDeclined = errors.New("not confirmed")
 
 // confirm asks a question that only yes answers. Without a terminal it refuses; yes is the answer given by flag.
 // It returns nil for yes, and an error that ends the run with nothing changed else.
@@ -26,7 +30,7 @@ func (a *app) confirm(ctx context.Context, question string, yes bool) error {
 		return err
 	}
 	if !slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(answer))) {
-		return &outcome{code: exitFailed, message: "not confirmed; nothing was changed"}
+		return &outcome{code: exitFailed, message: "not confirmed; nothing was changed", err: errDeclined}
 	}
 	return nil
 }
@@ -48,7 +52,7 @@ func (a *app) readLine(ctx context.Context) (string, error) {
 		return "", context.Cause(ctx)
 	case l := <-read:
 		if l.err != nil && l.text == "" {
-			return "", &outcome{code: exitFailed, message: "no answer; nothing was changed"}
+			return "", &outcome{code: exitFailed, message: "no answer; nothing was changed", err: errDeclined}
 		}
 		return l.text, nil
 	}

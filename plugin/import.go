@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -121,10 +122,16 @@ func (a *app) importFile(ctx context.Context, file string, opts importOptions) e
 // refuseOurs refuses an archive that is a backup already.
 func refuseOurs(path string) error {
 	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return usagef("there is no file %s", path)
+	}
 	if err != nil {
 		return fmt.Errorf("open archive: %w", err)
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return errors.Join(err, usagef("%s is no file: import takes an archive", path))
+	}
 	if ours, err := foreign.Ours(f); err != nil || !ours {
 		return err
 	}

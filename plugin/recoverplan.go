@@ -80,7 +80,7 @@ func plannedRecovery(pending *journal.Interrupted) (*recoveryPlan, error) {
 	items, err := quiesce.Pending(pending.Steps)
 	for _, it := range items {
 		p.Services = append(p.Services, recoveryService{Name: it.Label(), Container: it.Name, Held: string(it.Action)})
-		p.Actions = append(p.Actions, "service "+it.Label()+" goes on as it did")
+		p.Actions = append(p.Actions, "service "+it.Label()+" "+goesOn(it.Action))
 	}
 	return p, err
 }
@@ -112,4 +112,12 @@ func (a *app) printNothing(opts recoverOptions) error {
 		return a.printFormatted(opts.format, &recoveryPlan{Actions: []string{}})
 	}
 	return a.printf("nothing was interrupted\n")
+}
+
+// goesOn is what becomes of a service that was held.
+func goesOn(held quiesce.Mode) string {
+	if held == quiesce.Stop {
+		return "is started again"
+	}
+	return "is let go again"
 }

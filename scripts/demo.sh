@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Shows docker memsys at work on real data (make demo): a memory system is filled, backed up, damaged, found damaged and
-# mended. It needs Go, builds everything else into a temporary folder, needs no engine, and leaves nothing behind.
+# mended, and the restore is undone and done again. It needs Go, builds everything else into a temporary folder, needs no engine, and leaves nothing behind.
 # Fails when any step does not end as it must.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
@@ -20,6 +20,7 @@ main() {
 	damage
 	find_damage
 	mend
+	undo
 	title "Done: what was lost is back, byte for byte"
 }
 
@@ -116,15 +117,29 @@ mend() {
 	start_service
 	run memory-system -get /health
 	settle
+	same_as_before
+}
+
+undo() {
+	title "Was that a mistake? Undone, the damage is back. And that is undone too"
+	stop_service
+	run "${memsys[@]}" restore --undo --yes
+	[ "$(wc -c <"$cut")" = 40 ] || die "the state from before the restore is not back"
+	run "${memsys[@]}" restore --undo --yes
+	same_as_before
+	run "${memsys[@]}" list
+}
+
+same_as_before() {
 	sums >"$root/after"
 	diff "$root/before" "$root/after" || die "the restored data differs from the data that was backed up"
-	run "${memsys[@]}" list
 }
 
 # start_service runs the memory system on a free port and waits until it is ready.
 start_service() {
 	local address='' try
 	show "DATA_DIR=data LOG_DIR=logs HOST=127.0.0.1 PORT=0 memory-system &"
+	: >"$root/service.log" # there when it is read, and without the address of a former run
 	DATA_DIR=data LOG_DIR=logs HOST=127.0.0.1 PORT=0 memory-system >"$root/service.log" 2>&1 &
 	service=$!
 	for try in $(seq 300); do

@@ -63,7 +63,7 @@ func (p *Plan) look(ctx context.Context, sizes bool) error {
 	for i, found := range looked.Sources {
 		s := &p.Sources[i]
 		s.Root, s.Missing, s.Entries, s.Bytes, s.within = found.Root, found.Missing, found.Entries, found.Bytes, found.Within
-		s.traits = found.Traits
+		s.unreadable, s.traits = found.Unreadable, found.Traits
 		p.allocated += found.Allocated
 		p.Entries += found.Entries
 		p.Bytes += found.Bytes

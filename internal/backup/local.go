@@ -82,7 +82,7 @@ func (s *LookedSource) measure(ctx context.Context, rules *tree.Rules) error {
 		s.Allocated += e.Allocated
 		return finder.Visit(ctx, e, open)
 	}
-	o := tree.WalkOptions{Skip: rules.Skip(s.Root), LazyXattrs: true, OnProblem: func(tree.Problem) {}} // the copy reports problems
+	o := tree.WalkOptions{Skip: rules.Skip(s.Root), LazyXattrs: true, OnProblem: func(tree.Problem) { s.Unreadable++ }} // the copy reports each
 	err := tree.Walk(ctx, s.Root, o, count)
 	s.Traits = finder.Traits()
 	return err

@@ -83,9 +83,10 @@ type Source struct {
 	Entries int64
 	Bytes   int64
 
-	within string // as LookedSource.Within
-	shrunk string // says how it has shrunk; empty where it has not
-	traits quiet.Traits
+	within     string // as LookedSource.Within
+	unreadable int64  // as LookedSource.Unreadable
+	shrunk     string // says how it has shrunk; empty where it has not
+	traits     quiet.Traits
 }
 
 // NoSpaceError says that the backups directory has not the room that a backup needs.

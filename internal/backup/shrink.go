@@ -17,13 +17,18 @@ const (
 )
 
 // guardSources compares every source with what the last good backup has of it, so that a backup of a disk that is not mounted, or of data
-// that somebody has deleted, does not take the place of good ones. Safety backups are never stopped by it.
+// that somebody has deleted, does not take the place of good ones. Safety backups are never stopped by it. Of a source that cannot be read
+// whole nothing is concluded: what is missing from it is reported, one by one, by the copy.
 func (p *Plan) guardSources() {
 	accepted := p.req.AcceptShrink || p.req.Reason == store.BeforeRestore
 	former := p.former()
 	for i := range p.Sources {
 		s := &p.Sources[i]
 		if s.Missing != "" {
+			continue
+		}
+		if s.unreadable > 0 {
+			p.Warnings = append(p.Warnings, fmt.Sprintf("source %s cannot be read whole, the backup will be incomplete: %s", s.Name, s.Root))
 			continue
 		}
 		was := find(former, s)

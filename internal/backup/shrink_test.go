@@ -169,3 +169,25 @@ func TestAGuardThatCannotCompareSaysSo(t *testing.T) {
 	assert.NilError(t, err)
 	assert.Assert(t, strings.Contains(strings.Join(res.Warnings, "\n"), "whether a source has shrunk is not known"), "%v", res.Warnings)
 }
+
+// veiled is a side on which some entries cannot be looked at.
+type veiled struct{ Side }
+
+func (v veiled) Look(ctx context.Context, req LookRequest) (*Looked, error) {
+	out, err := v.Side.Look(ctx, req)
+	if err == nil {
+		out.Sources[0].Entries, out.Sources[0].Bytes, out.Sources[0].Unreadable = 1, 0, 1
+	}
+	return out, err
+}
+
+func TestOfASourceThatCannotBeReadNothingIsConcluded(t *testing.T) {
+	b := newBed(t)
+	_, err := b.backup(t)
+	assert.NilError(t, err)
+	b.req.Side = veiled{b.req.Side}
+	plan, err := Prepare(t.Context(), b.dir, b.req)
+	assert.NilError(t, err)
+	assert.Equal(t, plan.Sources[0].Missing, "")
+	assert.DeepEqual(t, plan.Warnings, []string{"source data cannot be read whole, the backup will be incomplete: " + plan.Sources[0].Root})
+}

@@ -73,6 +73,8 @@ type LookedSource struct {
 	Within  string `json:"within,omitempty"`
 	Entries int64  `json:"entries"`
 	Bytes   int64  `json:"bytes"`
+	// Unreadable are the entries and folders that could not be looked at: with any, the counts say little.
+	Unreadable int64 `json:"unreadable,omitempty"`
 	// Allocated are the bytes without holes.
 	Allocated int64 `json:"allocated"`
 	// Traits are what matters for holding the writers still; found with the size.

@@ -163,7 +163,7 @@ func (h *Held) release(ctx context.Context) error {
 	h.items = left
 	for _, r := range done {
 		h.spans[r.Item.ID] = span{h.spans[r.Item.ID].from, h.q.Now()}
-		h.q.report("resume", r.Item, progress.Done)
+		h.q.report(r.step(), r.Item, progress.Done)
 	}
 	if !h.ended {
 		h.end(len(left) == 0)
@@ -185,7 +185,7 @@ func (q *Quiescer) postStart(ctx context.Context, done []Resumed) {
 			continue
 		}
 		if err := q.Hooks.PostStart(ctx, r.Item); err != nil {
-			q.Sink.Report(progress.Event{Step: "resume", Object: r.Item.Label(), Status: progress.Warning, Text: "it runs, but its post_start command failed: " + err.Error()})
+			q.Sink.Report(progress.Event{Step: r.step(), Object: r.Item.Label(), Status: progress.Warning, Text: "it runs, but its post_start command failed: " + err.Error()})
 		}
 	}
 }

@@ -29,6 +29,14 @@ type Resumed struct {
 	How  How
 }
 
+// step is the word for it in reports.
+func (r Resumed) step() string {
+	if r.How == Started {
+		return "start"
+	}
+	return "resume"
+}
+
 // retryEvery is how long to wait before an engine that failed is asked again.
 const retryEvery = 200 * time.Millisecond
 

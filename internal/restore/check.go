@@ -20,9 +20,9 @@ func (x *execution) check(ctx context.Context) error {
 		if err := x.compareWith(ctx, w, w.target.Root); err != nil {
 			return fmt.Errorf("check source %s: %w", w.target.Name, err)
 		}
+		x.report("check", w.target.Name, progress.Done)
 	}
 	x.result.Seconds.Check = x.since(start)
-	x.report("check", "", progress.Done)
 	return nil
 }
 

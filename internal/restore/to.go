@@ -194,6 +194,7 @@ func (x *execution) checkTo(ctx context.Context, staging string) error {
 		if err := x.compareWith(ctx, w, filepath.Join(staging, w.target.Name)); err != nil {
 			return fmt.Errorf("check source %s: %w", w.target.Name, err)
 		}
+		x.report("check", w.target.Name, progress.Done)
 	}
 	x.result.Seconds.Check = x.since(start)
 	return nil
