@@ -200,6 +200,53 @@ func TestABackupAndARestoreThroughAHelper(t *testing.T) {
 	assert.Assert(t, b.specs[1].Writes)
 }
 
+// TestARestoreThroughAHelperRunsTheServicesOwnCommands: as one of this process does, and where one fails nothing is changed.
+func TestARestoreThroughAHelperRunsTheServicesOwnCommands(t *testing.T) {
+	for _, way := range []string{"always", "never"} {
+		for _, refuses := range []bool{false, true} {
+			t.Run(fmt.Sprint(way, " ", refuses), func(t *testing.T) {
+				b := newSideBed(t)
+				file := filepath.Join(b.s.WorkingDir, "compose.yaml")
+				assert.NilError(t, os.WriteFile(file, []byte("name: notes\nservices:\n  app:\n    image: app\n    volumes: [./data:/data]\n    pre_stop: [{command: [flush]}]\n    post_start: [{command: [warm, up]}]\n"), 0o600))
+				s, err := b.s.app.openSession(t.Context(), compose.Overrides{})
+				assert.NilError(t, err)
+				s.Config.Helper, s.Config.Quiesce, s.Info.Local = way, "none", true
+				b.s = s
+				made := b.backup()
+				b.write("a", "new a")
+				var ran []string
+				b.engine.SetProgram(func(_ context.Context, _ engine.Container, command []string, out io.Writer) (int, error) {
+					ran = append(ran, strings.Join(command, " "))
+					if !refuses {
+						return 0, nil
+					}
+					_, err := fmt.Fprintln(out, "still busy")
+					return 3, err
+				})
+				err = b.begun("restore", func(ctx context.Context) error {
+					return b.s.planned(ctx, made, restoreOptions{noSafetyBackup: true}, func(p *planned) error {
+						assert.Equal(t, p.Through == throughHelper, way == "always")
+						_, err := p.run(ctx)
+						return err
+					})
+				})
+				assert.Assert(t, b.running())
+				content, e := os.ReadFile(filepath.Join(b.data, "a"))
+				assert.NilError(t, e)
+				if refuses {
+					assert.ErrorContains(t, err, "stop app: its pre_stop command failed: flush ended with 3: still busy")
+					assert.DeepEqual(t, ran, []string{"flush"})
+					assert.Equal(t, string(content), "new a")
+					return
+				}
+				assert.NilError(t, err)
+				assert.DeepEqual(t, ran, []string{"flush", "warm up"})
+				assert.Equal(t, string(content), "old a")
+			})
+		}
+	}
+}
+
 // copyTree copies with cp, which keeps everything that these tests make.
 func copyTree(t *testing.T, from, to string) {
 	t.Helper()
