@@ -25,6 +25,7 @@ type Subject interface {
 	Stop(ctx context.Context, id string, timeout time.Duration) error
 	Start(ctx context.Context, id string) error
 	Exec(ctx context.Context, id string, command []string, out io.Writer) (int, error)
+	ExecAs(ctx context.Context, id string, command engine.Command, out io.Writer) (int, error)
 	Volume(ctx context.Context, name string) (engine.Volume, error)
 	Volumes(ctx context.Context, label, value string) ([]engine.Volume, error)
 	CreateVolume(ctx context.Context, v engine.Volume) (engine.Volume, error)
@@ -58,6 +59,7 @@ func Conformance(t *testing.T, b Bench) {
 	t.Run("a container goes through its states, and refuses what does not fit", b.states)
 	t.Run("what is missing is not found", b.missing)
 	t.Run("a command runs in a running container and tells how it ended", b.exec)
+	t.Run("a command has a user, a folder and an environment of its own", b.execAs)
 	t.Run("a command that takes too long is not waited for", b.hang)
 	t.Run("a volume keeps what it was made with", b.volumes)
 	t.Run("of parallel makers of one volume one wins and all see it", b.makers)

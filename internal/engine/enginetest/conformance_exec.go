@@ -35,6 +35,25 @@ func (b Bench) exec(t *testing.T) {
 	assert.Equal(t, b.state(t, id), engine.Running)
 }
 
+func (b Bench) execAs(t *testing.T) {
+	id := b.container(t, "as")
+	assert.NilError(t, b.Start(t.Context(), id))
+	for _, c := range []struct {
+		command engine.Command
+		want    string
+	}{
+		{engine.Command{}, "0:0 / \n"},
+		{engine.Command{User: "1234:5678", Dir: "/dev", Env: []string{"OTHER=x", "WORD=two words; $HOME"}}, "1234:5678 /dev two words; $HOME\n"},
+	} {
+		c.command.Args = []string{"/sleeper", "tell", "WORD"}
+		var out bytes.Buffer
+		code, err := b.ExecAs(t.Context(), id, c.command, &out)
+		assert.NilError(t, err)
+		assert.Equal(t, code, 0)
+		assert.Equal(t, out.String(), c.want)
+	}
+}
+
 func (b Bench) hang(t *testing.T) {
 	id := b.container(t, "hang")
 	assert.NilError(t, b.Start(t.Context(), id))

@@ -2,10 +2,12 @@ package enginetest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"github.com/memsys/docker-memsys/internal/engine"
 )
@@ -22,6 +24,11 @@ func (e *Engine) SetProgram(p Program) {
 
 // Exec runs a command in a running container.
 func (e *Engine) Exec(ctx context.Context, id string, command []string, out io.Writer) (code int, err error) {
+	return e.ExecAs(ctx, id, engine.Command{Args: command}, out)
+}
+
+// ExecAs runs a command with a user, a folder and an environment of its own, of which a Program hears nothing.
+func (e *Engine) ExecAs(ctx context.Context, id string, command engine.Command, out io.Writer) (code int, err error) {
 	var c engine.Container
 	var program Program
 	err = e.do(ctx, Call{"Exec", id}, func() error {
@@ -39,26 +46,40 @@ func (e *Engine) Exec(ctx context.Context, id string, command []string, out io.W
 		return 0, err
 	}
 	if program == nil {
-		program = sleeper
+		return sleeper(ctx, command, out)
 	}
-	return program(ctx, c, command, out)
+	return program(ctx, c, command.Args, out)
 }
 
 // sleeper does what testdata/sleeper does. Any other program is missing.
-func sleeper(ctx context.Context, _ engine.Container, command []string, out io.Writer) (int, error) {
+func sleeper(ctx context.Context, command engine.Command, out io.Writer) (int, error) {
+	args := command.Args
 	switch {
-	case command[0] != "/sleeper":
+	case args[0] != "/sleeper":
 		return 127, nil
-	case len(command) == 4 && command[1] == "say":
-		code, err := strconv.Atoi(command[3])
+	case len(args) == 4 && args[1] == "say":
+		code, err := strconv.Atoi(args[3])
 		if err == nil {
-			_, err = fmt.Fprintln(out, command[2])
+			_, err = fmt.Fprintln(out, args[2])
 		}
 		return code, err
+	case len(args) == 3 && args[1] == "tell":
+		_, err := fmt.Fprintln(out, cmp.Or(command.User, "0:0"), cmp.Or(command.Dir, "/"), environment(command.Env, args[2]))
+		return 0, err
 	}
 	fmt.Fprintln(out, "hanging")
 	<-ctx.Done()
 	return 0, context.Cause(ctx)
+}
+
+// environment is what a variable has.
+func environment(env []string, name string) string {
+	for _, setting := range env {
+		if value, ok := strings.CutPrefix(setting, name+"="); ok {
+			return value
+		}
+	}
+	return ""
 }
 
 // heard is a writer that tells when something was written.

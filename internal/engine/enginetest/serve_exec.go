@@ -23,7 +23,7 @@ type execs struct {
 
 type command struct {
 	container string
-	args      []string
+	what      engine.Command
 	running   bool
 	code      int
 }
@@ -50,7 +50,9 @@ func (x *execs) create(w http.ResponseWriter, r *http.Request) {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.made = append(x.made, &command{container: c.ID, args: in.Cmd})
+	x.made = append(x.made, &command{container: c.ID, what: engine.Command{
+		Args: in.Cmd, User: in.User, Dir: in.WorkingDir, Env: in.Env, Privileged: in.Privileged,
+	}})
 	answer(w, map[string]string{"Id": fmt.Sprint(len(x.made))}, nil)
 }
 
@@ -86,7 +88,7 @@ func (x *execs) start(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, buffered)
 		gone()
 	}()
-	code, err := x.engine.Exec(ctx, e.container, e.args, frames{conn})
+	code, err := x.engine.ExecAs(ctx, e.container, e.what, frames{conn})
 	if err != nil && ctx.Err() == nil {
 		code = 126
 		fmt.Fprintf(frames{conn}, "%v\r\n", err)
