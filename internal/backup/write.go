@@ -73,6 +73,9 @@ func (r *Runner) copySources(ctx context.Context, p *Plan, path string, m *archi
 		return reading, nil
 	}
 	m.Problems = append(m.Problems, restless...)
+	for _, it := range still.held.Stopped() {
+		m.Problems = append(m.Problems, archive.Problem{Kind: problemHold, Error: "service " + it.Label() + " was stopped or removed while it was paused: it may have written on its way"})
+	}
 	return reading, nil
 }
 

@@ -55,10 +55,16 @@ func TestWritersAreKnownByWhateverNameTheyMountTheData(t *testing.T) {
 
 // TestWhoWritesAllTheSameMakesTheBackupIncomplete: started or let go by somebody else while the data is read, or not to be held.
 func TestWhoWritesAllTheSameMakesTheBackupIncomplete(t *testing.T) {
-	for name, disturb := range map[string]func(b *bed, writer string){
-		"started":    func(b *bed, _ string) { b.service("job", false) },
-		"let go":     func(b *bed, writer string) { b.engine.SetState(writer, engine.Running) },
-		"restarting": func(b *bed, _ string) {},
+	const unheld, ended = "could write while its data was read", "was stopped or removed while it was paused"
+	for name, c := range map[string]struct {
+		disturb func(b *bed, writer string)
+		told    string
+	}{
+		"started":    {func(b *bed, _ string) { b.service("job", false) }, unheld},
+		"let go":     {func(b *bed, writer string) { b.engine.SetState(writer, engine.Running) }, unheld},
+		"restarting": {func(b *bed, _ string) {}, unheld},
+		"stopped":    {func(b *bed, writer string) { b.engine.SetState(writer, engine.Exited) }, ended},
+		"removed":    {func(b *bed, writer string) { b.engine.Remove(writer) }, ended},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t)
@@ -76,13 +82,13 @@ func TestWhoWritesAllTheSameMakesTheBackupIncomplete(t *testing.T) {
 			run.Progress = progress.Func(func(e progress.Event) {
 				if e.Step == "write" && !once {
 					once = true
-					disturb(b, writer)
+					c.disturb(b, writer)
 				}
 			})
 			res, err := run.Run(t.Context(), plan)
 			assert.NilError(t, err)
 			assert.Equal(t, res.Backup.State, store.Incomplete)
-			assert.Assert(t, strings.Contains(res.Problems[0].Error, "could write while its data was read"), "%v", res.Problems)
+			assert.Assert(t, strings.Contains(res.Problems[0].Error, c.told), "%v", res.Problems)
 		})
 	}
 }

@@ -23,6 +23,7 @@ type Held struct {
 	mu      sync.Mutex
 	items   []Item // held and not yet let go
 	all     []Item
+	stopped []Item          // by somebody else, while they were paused
 	spans   map[string]span // by container
 	since   time.Time
 	paused  time.Time // since when the limit counts
@@ -131,6 +132,14 @@ func (h *Held) Expired() bool {
 	return h.expired
 }
 
+// Stopped are the containers that somebody else stopped or removed while they were paused: nobody can tell what they wrote on their way.
+// Ask after Release.
+func (h *Held) Stopped() []Item {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.stopped)
+}
+
 // Lasted is how long the services were held still, so far or in all.
 func (h *Held) Lasted() time.Duration {
 	h.mu.Lock()
@@ -163,7 +172,14 @@ func (h *Held) release(ctx context.Context) error {
 	h.items = left
 	for _, r := range done {
 		h.spans[r.Item.ID] = span{h.spans[r.Item.ID].from, h.q.Now()}
-		h.q.report(r.step(), r.Item, progress.Done)
+		if !r.Gone {
+			h.q.report(r.step(), r.Item, progress.Done)
+			continue
+		}
+		h.q.Sink.Report(progress.Event{Step: "resume", Object: r.Item.Label(), Status: progress.Warning, Text: "it was stopped or removed meanwhile by somebody else, and is left so"})
+		if r.Item.Action == Pause {
+			h.stopped = append(h.stopped, r.Item)
+		}
 	}
 	if !h.ended {
 		h.end(len(left) == 0)

@@ -27,6 +27,8 @@ const (
 type Resumed struct {
 	Item Item
 	How  How
+	// Gone tells that it does not run: somebody else stopped or removed it meanwhile.
+	Gone bool
 }
 
 // step is the word for it in reports.
@@ -71,14 +73,15 @@ func letGoAll(ctx context.Context, e Engine, items []Item) (done []Resumed, left
 			err = errors.Join(err, fmt.Errorf("resume %s (container %s): %w", it.Label(), it.Name, r.err))
 			continue
 		}
-		done = append(done, Resumed{it, r.how})
+		done = append(done, Resumed{it, r.how, r.gone})
 	}
 	return done, left, err
 }
 
 type result struct {
-	how How
-	err error
+	how  How
+	gone bool
+	err  error
 }
 
 // downwards groups the indexes of items by level, the highest level first.
@@ -110,10 +113,10 @@ func waitFor(group *sync.WaitGroup, limit time.Duration) {
 // letGo lets one container go; it calls tried after the first attempt.
 func letGo(ctx context.Context, e Engine, it Item, tried func()) result {
 	for {
-		how, err := letGoOnce(ctx, e, it)
+		how, gone, err := letGoOnce(ctx, e, it)
 		tried()
 		if err == nil {
-			return result{how: how}
+			return result{how: how, gone: gone}
 		}
 		select {
 		case <-ctx.Done():
@@ -124,9 +127,9 @@ func letGo(ctx context.Context, e Engine, it Item, tried func()) result {
 }
 
 // letGoOnce brings the container back to running if it is in the state that the hold brought it into. After every act it looks
-// again, so that success is what the engine says, not what was asked for.
-func letGoOnce(ctx context.Context, e Engine, it Item) (How, error) {
-	how := Untouched
+// again, so that success is what the engine says, not what was asked for. gone tells that it does not run and is left so.
+func letGoOnce(ctx context.Context, e Engine, it Item) (how How, gone bool, err error) {
+	how = Untouched
 	for range 3 {
 		c, err := e.Container(ctx, it.ID)
 		if errors.Is(err, engine.ErrNotFound) {
@@ -134,25 +137,25 @@ func letGoOnce(ctx context.Context, e Engine, it Item) (How, error) {
 		}
 		switch {
 		case errors.Is(err, engine.ErrNotFound):
-			return Untouched, nil
+			return Untouched, true, nil
 		case err != nil:
-			return "", err
+			return "", false, err
 		case it.Action == Pause && c.ID == it.ID && c.State == engine.Paused:
 			how, err = Unpaused, e.Unpause(ctx, c.ID)
 		case it.Action == Stop && how != Started && (c.State == engine.Exited || c.State == engine.Created):
 			how, err = Started, e.Start(ctx, c.ID)
 		default:
-			return how, nil
+			return how, how == Untouched && (c.State == engine.Exited || c.State == engine.Dead), nil
 		}
 		if err != nil {
 			how = Untouched
 		}
 		// A conflict or a vanished container means that somebody else was quicker: look again.
 		if err != nil && !errors.Is(err, engine.ErrConflict) && !errors.Is(err, engine.ErrNotFound) {
-			return "", err
+			return "", false, err
 		}
 	}
-	return "", errors.New("it does not come into the state it was in")
+	return "", false, errors.New("it does not come into the state it was in")
 }
 
 // successor is the container that took the place of a removed one: same project, service and number.
