@@ -20,6 +20,8 @@ usage: scripts/engine.sh COMMAND
                              tcp=PORT            it listens on 127.0.0.1:PORT of its network too
                              userns-remap=USER   user ids of its containers are those of USER in /etc/subuid
                              rootless=USER       it runs without root's rights, as USER (in a network of its own: exec does not enter it)
+  kill DIR                 kill it, as a crash would
+  again DIR                start it again on what is there (not a rootless one)
   env DIR                  print shell lines that point docker at it:  eval "$(scripts/engine.sh env DIR)"
   exec DIR COMMAND…        run a command in its network, where its published ports answer on 127.0.0.1
   stop DIR                 stop it, remove its containers and everything it wrote in DIR
@@ -98,6 +100,34 @@ start_engine() {
 	MEMSYS_ENGINE_OWNER=$dir PATH=$path "${around[@]}" sh -c "$serve" >"$dir/engine.log" 2>&1 </dev/null &
 	printf '%s %s\n' "$!" "$(start_time $!)" >"$dir/engine.pid"
 	printf '%s\n' "$version" >"$dir/engine.version"
+	wait_ready "$dir" $!
+}
+
+# kill_engine kills the engine, and with it its containerd; containers are left as the kernel leaves them.
+kill_engine() {
+	local dir pid child
+	dir=$(cd "$1" 2>/dev/null && pwd -P) || die "no such folder: $1"
+	pid=$(engine_pid "$dir") || die "no engine runs in $dir"
+	step "kill engine $(cat "$dir/engine.version") in $dir"
+	child=$(children "$pid")
+	kill -KILL "$pid"
+	for pid in $pid $child; do wait_gone "$pid"; done
+}
+
+start_again() {
+	local dir dockerd=/usr/sbin/dockerd path=$PATH:/usr/sbin:/sbin
+	dir=$(cd "$1" 2>/dev/null && pwd -P) || die "no such folder: $1"
+	! engine_pid "$dir" >/dev/null || die "the engine of $dir runs"
+	if [ "$(cat "$dir/engine.version")" = 29 ]; then
+		path=$(engine_bin):$path
+		dockerd=$(engine_bin)/dockerd
+	fi
+	rm -f "$dir/docker.pid" "$dir/exec/containerd/containerd.pid" # where nobody reaps them the dead look alive
+	step "start engine $(cat "$dir/engine.version") in $dir again"
+	MEMSYS_ENGINE_OWNER=$dir PATH=$path setsid unshare --net -- \
+		sh -c "ip link set lo up && exec '$dockerd' --config-file '$dir/daemon.json'" \
+		>>"$dir/engine.log" 2>&1 </dev/null &
+	printf '%s %s\n' "$!" "$(start_time $!)" >"$dir/engine.pid"
 	wait_ready "$dir" $!
 }
 
@@ -284,6 +314,8 @@ start:*)
 	;;
 env:2) print_env "$2" ;;
 stop:2) stop_engine "$2" ;;
+kill:2) kill_engine "$2" ;;
+again:2) start_again "$2" ;;
 exec:*)
 	[ $# -ge 3 ] || usage
 	shift

@@ -32,14 +32,17 @@ check_go() {
 	step "go vet and staticcheck of the end-to-end tests"
 	go vet -tags e2e ./...
 	"$1" -tags e2e ./...
-	step "go vet and staticcheck of bench"
-	(cd bench && go vet ./... && "$1" ./...)
+	local module
+	for module in bench e2e/writer; do
+		step "go vet and staticcheck of $module"
+		(cd "$module" && go vet ./... && "$1" ./...)
+	done
 }
 
 check_modules() {
 	local module
 	step "go mod tidy and verify"
-	for module in . bench scripts/compose scripts/tools; do
+	for module in . bench e2e/writer scripts/compose scripts/tools; do
 		go -C "$module" mod tidy -diff || die "go.mod or go.sum of $module is not tidy: go -C $module mod tidy"
 	done
 	go mod verify >/dev/null

@@ -21,7 +21,17 @@ main() {
 	import_sample
 	step "make the image of e2e/writer"
 	import_writer "$dir/images" "$dir/config/tools"
-	[ "${MEMSYS_E2E_FULL:-}" != 1 ] || "$repo/scripts/chroma.sh" "$dir"
+	import_chroma "$dir"
+}
+
+# import_chroma makes the image of a real Chroma server where its packages are at hand. They come from outside, so that a machine which
+# cannot fetch them leaves its test out, which is said; only the full campaign insists.
+import_chroma() {
+	if [ "${MEMSYS_E2E_FULL:-}" = 1 ]; then
+		"$repo/scripts/chroma.sh" "$1"
+	elif in_ci && ! timeout 120 "$repo/scripts/chroma.sh" "$1"; then
+		note "not tested: backups of a real Chroma server, whose packages cannot be fetched"
+	fi
 }
 
 make_config() {
