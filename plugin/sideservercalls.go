@@ -106,14 +106,3 @@ func (e lineEngine) CreateVolume(ctx context.Context, v engine.Volume) (out engi
 func (e lineEngine) RemoveVolume(ctx context.Context, name string) error {
 	return e.line.Call(ctx, askRemoveVolume, nameCall{Name: name}, nil)
 }
-
-// lineHooks are the services' own commands, which the other end has run.
-type lineHooks struct{ line caller }
-
-func (h lineHooks) PreStop(ctx context.Context, it quiesce.Item) error {
-	return h.line.Call(ctx, askPreStop, it, nil)
-}
-
-func (h lineHooks) PostStart(ctx context.Context, it quiesce.Item) error {
-	return h.line.Call(ctx, askPostStart, it, nil)
-}
