@@ -45,6 +45,7 @@ build_root() {
 # glibc unpacks the libraries of Debian 13 into $root/glibc, from the mirror that this machine's own apt uses.
 glibc() {
 	local apt=$root/glibc/apt mirror
+	# shellcheck disable=SC2016 # apt-get fills it in
 	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -m 1 '/debian/*$')
 	mkdir -p "$apt/lists/partial" "$apt/archives/partial"
 	printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s trixie main\n' "$mirror" >"$apt/sources.list"

@@ -43,9 +43,9 @@ need_packages() {
 
 # need_readers installs the other programs that tests read and write archives with.
 need_readers() {
-	local program missing=
-	for program in bsdtar python3 busybox zip 7z bzip2 xz zstd lz4 lzip; do command -v "$program" >/dev/null || missing=1; done
-	[ -z "$missing" ] || need_packages libarchive-tools python3 busybox-static zip p7zip-full bzip2 xz-utils zstd lz4 lzip
+	local program lacking=
+	for program in bsdtar python3 busybox zip 7z bzip2 xz zstd lz4 lzip; do command -v "$program" >/dev/null || lacking=1; done
+	[ -z "$lacking" ] || need_packages libarchive-tools python3 busybox-static zip p7zip-full bzip2 xz-utils zstd lz4 lzip
 }
 
 apt_get() {

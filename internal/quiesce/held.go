@@ -17,8 +17,11 @@ type Held struct {
 	id    string // empty: nothing had to be held
 	limit time.Duration
 	watch Watch
-	over  chan struct{} // closed when the limit has passed
-	timer *time.Timer
+	// lost is closed when the engine goes away; unwatch ends looking.
+	lost    <-chan struct{}
+	unwatch context.CancelFunc
+	over    chan struct{} // closed when the limit has passed
+	timer   *time.Timer
 
 	mu      sync.Mutex
 	items   []Item // held and not yet let go
@@ -47,6 +50,14 @@ func (h *Held) begin() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.since, h.spans = h.q.Now(), map[string]span{}
+}
+
+// watchEngine looks from now on whether the engine goes away.
+func (h *Held) watchEngine(ctx context.Context) {
+	ctx, h.unwatch = context.WithCancel(context.WithoutCancel(ctx))
+	if w, ok := h.q.Engine.(lossWatcher); ok {
+		h.lost = w.Lost(ctx)
+	}
 }
 
 // limitFromNow starts to count the limit, just before the first container is paused.
@@ -170,7 +181,11 @@ func (h *Held) release(ctx context.Context) error {
 	defer cancel()
 	done, left, err := letGoAll(ctx, h.q.Engine, h.items)
 	h.items = left
-	for _, r := range done {
+	for i, r := range done {
+		if r.Gone && r.Item.Action == Pause {
+			r = h.startAgain(ctx, r)
+			done[i] = r
+		}
 		h.spans[r.Item.ID] = span{h.spans[r.Item.ID].from, h.q.Now()}
 		if !r.Gone {
 			h.q.report(r.step(), r.Item, progress.Done)
@@ -191,6 +206,24 @@ func (h *Held) release(ctx context.Context) error {
 	return errors.Join(err, h.q.released(h.id))
 }
 
+// startAgain starts what the engine has ended by going away while it was paused: nobody else would.
+func (h *Held) startAgain(ctx context.Context, r Resumed) Resumed {
+	select {
+	case <-h.lost:
+	default:
+		return r
+	}
+	it := r.Item
+	it.Action = Stop
+	how, gone, err := letGoOnce(ctx, h.q.Engine, it)
+	if err != nil || gone {
+		return r
+	}
+	h.q.Sink.Report(progress.Event{Step: "start", Object: it.Label(), Status: progress.Warning, Text: "the engine went away while it was paused"})
+	h.stopped = append(h.stopped, r.Item)
+	return Resumed{Item: r.Item, How: how}
+}
+
 // postStart runs the services' own commands after a start. One that fails is told; the service runs.
 func (q *Quiescer) postStart(ctx context.Context, done []Resumed) {
 	if q.Hooks == nil {
@@ -208,6 +241,7 @@ func (q *Quiescer) postStart(ctx context.Context, done []Resumed) {
 
 func (h *Held) end(released bool) {
 	h.ended = true
+	h.unwatch()
 	h.lasted = h.q.Now().Sub(h.since)
 	if h.timer != nil {
 		h.timer.Stop()

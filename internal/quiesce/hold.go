@@ -24,6 +24,12 @@ type Engine interface {
 	Start(ctx context.Context, id string) error
 }
 
+// lossWatcher is an Engine that tells when the connection to it breaks.
+type lossWatcher interface {
+	// Lost is closed when it breaks before ctx ends; nil: it cannot be told.
+	Lost(ctx context.Context) <-chan struct{}
+}
+
 // Recorder puts a step on record, safe against a crash, before it returns.
 type Recorder interface {
 	Step(name string, data any) error
@@ -126,6 +132,7 @@ func (q *Quiescer) Hold(ctx context.Context, p Plan) (*Held, error) {
 		return nil, errors.Join(fmt.Errorf("start the guardian: %w", err), q.released(h.id))
 	}
 	h.begin()
+	h.watchEngine(ctx)
 	for _, level := range byLevel(items) {
 		if err := q.holdLevel(ctx, h, level); err != nil {
 			return nil, errors.Join(err, h.Release(ctx))

@@ -431,3 +431,21 @@ func TestRecoverRefusesARecordThatItCannotRead(t *testing.T) {
 	_, err := quiesce.Recover(t.Context(), enginetest.New(time.Now), steps)
 	assert.ErrorContains(t, err, "quiesce.hold")
 }
+
+// TestWhatTheEngineEndedByGoingAwayIsStartedAgain: a service that was paused must not stay down since its engine was started anew; one
+// that a person stopped stays so.
+func TestWhatTheEngineEndedByGoingAwayIsStartedAgain(t *testing.T) {
+	for _, lost := range []bool{true, false} {
+		b := newBed()
+		h, err := b.q.Hold(t.Context(), b.plan(t, quiesce.Pause))
+		assert.NilError(t, err)
+		if lost {
+			b.engine.Lose()
+		}
+		b.engine.SetState(b.ids["web"], engine.Exited)
+		assert.NilError(t, h.Release(t.Context()))
+		assert.Equal(t, b.engine.State(b.ids["web"]), map[bool]engine.State{true: engine.Running, false: engine.Exited}[lost])
+		assert.Equal(t, b.engine.State(b.ids["db"]), engine.Running)
+		assert.Equal(t, len(h.Stopped()), 1)
+	}
+}

@@ -38,6 +38,7 @@ type Engine struct {
 	before     Hook
 	after      Hook
 	program    Program
+	lost       chan struct{}
 	calls      []Call
 	made       int
 }
@@ -48,8 +49,23 @@ func New(now func() time.Time) *Engine {
 		info:       engine.Info{ID: "fake-engine", Name: "fake", Version: "29.0.0", APIVersion: "1.52", OS: "linux", Architecture: runtime.GOARCH, RootDir: "/var/lib/docker"},
 		now:        now,
 		containers: map[string]engine.Container{}, volumes: map[string]engine.Volume{}, images: map[string]engine.Image{},
-		processes: map[string]*process{},
+		processes: map[string]*process{}, lost: make(chan struct{}),
 	}
+}
+
+// Lose breaks the connection of everyone who watches the engine.
+func (e *Engine) Lose() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	close(e.lost)
+	e.lost = make(chan struct{})
+}
+
+// Lost is closed when the engine is lost.
+func (e *Engine) Lost(context.Context) <-chan struct{} {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.lost
 }
 
 // SetInfo replaces what the engine says of itself, but for its time.
