@@ -37,6 +37,7 @@ func (s *session) prepare(ctx context.Context, b store.Backup, r *archive.Reader
 	if f != nil {
 		return s.prepareFar(ctx, req)
 	}
+	req.Progress = s.app.sink()
 	p, err := restore.Prepare(ctx, r, req)
 	if err != nil {
 		return nil, err

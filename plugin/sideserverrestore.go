@@ -33,7 +33,7 @@ func (f *fileServer) restoreHandlers() map[string]helper.Handler {
 // prepare plans a restore and keeps the plan for run.
 func (f *fileServer) prepare(ctx context.Context, c prepareCall) (prepareReply, error) {
 	req := c.Request
-	req.Free = tree.FreeSpace
+	req.Free, req.Progress = tree.FreeSpace, f.sink
 	req.Locate = func(_ context.Context, s compose.Source) (string, error) {
 		at, ok := c.Spots[s.Name]
 		if !ok || at.Err != "" {

@@ -5,20 +5,31 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/tree"
 )
 
 // compare tells what a restore changes in every target: the live data is read and compared with the archive's digests.
 func (p *Plan) compare(ctx context.Context) error {
+	sink := p.req.Progress
+	if sink == nil {
+		sink = progress.Discard
+	}
+	total := int64(0)
 	for _, t := range p.Targets {
-		if err := p.compareTarget(ctx, t); err != nil {
+		total += t.Bytes
+	}
+	count := counting(sink, "compare", total)
+	for _, t := range p.Targets {
+		if err := p.compareTarget(ctx, t, count); err != nil {
 			return fmt.Errorf("compare source %s with the backup: %w", t.Name, err)
 		}
 	}
+	sink.Report(progress.Event{Step: "compare", Status: progress.Done, Done: total, Unit: progress.Bytes})
 	return nil
 }
 
-func (p *Plan) compareTarget(ctx context.Context, t *Target) error {
+func (p *Plan) compareTarget(ctx context.Context, t *Target, onBytes func(int64)) error {
 	if t.view.disorder != "" {
 		return nil // refused: two walks side by side need one order
 	}
@@ -36,7 +47,7 @@ func (p *Plan) compareTarget(ctx context.Context, t *Target) error {
 		}
 		return rule
 	}
-	found, err := tree.Compare(ctx, t.Root, t.view.expected(), tree.CompareOptions{Skip: kept, Content: true})
+	found, err := tree.Compare(ctx, t.Root, t.view.expected(), tree.CompareOptions{Skip: kept, Content: true, OnBytes: onBytes})
 	if err != nil {
 		return err
 	}

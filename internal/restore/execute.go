@@ -79,9 +79,13 @@ func (e *DamagedError) Error() string {
 
 // count reports bytes as they go by.
 func (x *execution) count(step string, total int64) func(int64) {
+	return counting(x.Progress, step, total)
+}
+
+func counting(sink progress.Sink, step string, total int64) func(int64) {
 	var done atomic.Int64
 	return func(n int64) {
-		x.Progress.Report(progress.Event{Step: step, Status: progress.Working, Done: done.Add(n), Total: total, Unit: progress.Bytes})
+		sink.Report(progress.Event{Step: step, Status: progress.Working, Done: done.Add(n), Total: total, Unit: progress.Bytes})
 	}
 }
 

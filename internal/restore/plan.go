@@ -10,6 +10,7 @@ import (
 	"github.com/memsys/docker-memsys/compose"
 	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/engine"
+	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/quiesce"
 	"github.com/memsys/docker-memsys/internal/tree"
 )
@@ -61,6 +62,8 @@ type Request struct {
 	NoSafety string
 	// SafetySize is how large the safety backup is expected to become.
 	SafetySize int64
+	// Progress is told how far the look at the live data is; nil: nobody.
+	Progress progress.Sink `json:"-"`
 	// Free is what is free on the file system of a path.
 	Free func(path string) (int64, error) `json:"-"`
 	// ID names the staging folders: unique, of letters and digits.

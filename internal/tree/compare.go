@@ -31,6 +31,8 @@ type CompareOptions struct {
 	IgnoreOwners bool
 	// MapOwner changes the expected owner, as in WriteOptions.
 	MapOwner func(uid, gid int) (int, int)
+	// OnBytes is told how much content was compared since it was told last; it is called from several goroutines.
+	OnBytes func(n int64)
 	// Workers is how many files are read at once; 0 is the number of processors.
 	Workers int
 }

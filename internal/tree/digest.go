@@ -102,7 +102,7 @@ func (c *comparer) run(ctx context.Context, job contentJob, buf []byte) {
 	}
 	at := r.(io.ReaderAt)
 	for _, chunk := range job.chunks {
-		sum, err := sumRange(ctx, at, chunk, buf)
+		sum, err := sumRange(ctx, at, chunk, buf, c.o.OnBytes)
 		if err != nil {
 			c.unread(ctx, job.want.Path, err)
 			return
@@ -130,9 +130,15 @@ func (c *comparer) unread(ctx context.Context, path string, err error) {
 	}
 }
 
-func sumRange(ctx context.Context, r io.ReaderAt, chunk Chunk, buf []byte) (sum [32]byte, err error) {
+func sumRange(ctx context.Context, r io.ReaderAt, chunk Chunk, buf []byte, onBytes func(int64)) (sum [32]byte, err error) {
 	h := sha256.New()
-	err = eachPart(ctx, r, Extent{chunk.Offset, chunk.Size}, buf, func(p []byte) bool { h.Write(p); return true })
+	err = eachPart(ctx, r, Extent{chunk.Offset, chunk.Size}, buf, func(p []byte) bool {
+		h.Write(p)
+		if onBytes != nil {
+			onBytes(int64(len(p)))
+		}
+		return true
+	})
 	h.Sum(sum[:0])
 	return sum, err
 }
