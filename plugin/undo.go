@@ -68,6 +68,15 @@ func (s *session) lastRestore(ctx context.Context) (*restore.Record, error) {
 	if err != nil {
 		return nil, err
 	}
+	damaged, err := s.records().Damaged()
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range damaged {
+		s.app.sink().Report(progress.Event{
+			Step: "undo", Status: progress.Warning, Text: path + " is damaged: it may be the record of the last restore, then this undoes the one before it",
+		})
+	}
 	notes, err := s.Store.RestoreNotes(ctx)
 	if err != nil {
 		return nil, err

@@ -116,16 +116,26 @@ func (r Records) Drop(id string) error {
 
 func (r Records) path(id string) string { return filepath.Join(r.Dir, filepath.Base(id)+".json") }
 
-// List returns the records, the newest first. What is no record is left out.
+// List returns the records, the newest first. What cannot be read as one is left out: Damaged names it.
 func (r Records) List() ([]Record, error) {
+	all, _, err := r.read()
+	return all, err
+}
+
+// Damaged are the files of records that cannot be read as such.
+func (r Records) Damaged() ([]string, error) {
+	_, damaged, err := r.read()
+	return damaged, err
+}
+
+func (r Records) read() (all []Record, damaged []string, err error) {
 	entries, err := os.ReadDir(r.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read records of restores: %w", err)
+		return nil, nil, fmt.Errorf("read records of restores: %w", err)
 	}
-	var all []Record
 	for _, e := range entries {
 		id, ok := strings.CutSuffix(e.Name(), ".json")
 		if !ok {
@@ -133,14 +143,16 @@ func (r Records) List() ([]Record, error) {
 		}
 		data, err := os.ReadFile(r.path(id))
 		if err != nil {
-			return nil, fmt.Errorf("read records of restores: %w", err)
+			return nil, nil, fmt.Errorf("read records of restores: %w", err)
 		}
 		if rec, err := ParseRecord(data); err == nil && rec.ID == id {
 			all = append(all, rec)
+		} else {
+			damaged = append(damaged, r.path(id))
 		}
 	}
 	slices.SortFunc(all, func(a, b Record) int { return cmp.Compare(b.Number, a.Number) })
-	return all, nil
+	return all, damaged, nil
 }
 
 // ParseRecord reads a record.

@@ -271,6 +271,9 @@ func TestRecordsAreOrderedAndFew(t *testing.T) {
 	all, err = r.List()
 	assert.NilError(t, err)
 	assert.Equal(t, all[0].ID, "id7")
+	damaged, err := r.Damaged()
+	assert.NilError(t, err)
+	assert.DeepEqual(t, damaged, []string{filepath.Join(r.Dir, "id9.json")})
 }
 
 func TestAsideIsDueAfterAGoodBackupAndAWeek(t *testing.T) {
