@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -35,8 +36,19 @@ type sideBed struct {
 	engine *enginetest.Engine
 	data   string
 	specs  []helper.Spec
-	// before is asked before the helper's calls are answered.
-	before func(p *childProcess, method string, raw json.RawMessage)
+	before atomic.Pointer[watcher]
+}
+
+// watcher is told of a helper's call before it is answered.
+type watcher func(p *childProcess, method string, raw json.RawMessage)
+
+// ask makes f be told from now on, from any goroutine; nil: nobody.
+func (b *sideBed) ask(f watcher) {
+	if f == nil {
+		b.before.Store(nil)
+		return
+	}
+	b.before.Store(&f)
 }
 
 func newSideBed(t *testing.T) *sideBed {
@@ -100,8 +112,8 @@ func (b *sideBed) watched(p *childProcess, h map[string]helper.Handler) map[stri
 	out := map[string]helper.Handler{}
 	for method, handler := range h {
 		out[method] = func(ctx context.Context, raw json.RawMessage) (any, error) {
-			if b.before != nil && method != tellProgress {
-				b.before(p, method, raw)
+			if f := b.before.Load(); f != nil && method != tellProgress {
+				(*f)(p, method, raw)
 			}
 			return handler(ctx, raw)
 		}
@@ -268,12 +280,12 @@ func TestAHelperThatDiesAtAnyCallLeavesTheOldOrTheNewState(t *testing.T) {
 		now := filepath.Join(t.TempDir(), "now")
 		copyTree(t, b.data, now)
 		calls, killed := 0, false
-		b.before = func(p *childProcess, _ string, _ json.RawMessage) {
+		b.ask(func(p *childProcess, _ string, _ json.RawMessage) {
 			if calls++; calls == at {
 				killed = true
 				p.kill()
 			}
-		}
+		})
 		err := b.restore(t.Context(), made)
 		if !killed {
 			assert.NilError(t, err)
@@ -299,13 +311,13 @@ func TestAnInterruptedRestoreThroughAHelperIsPutBack(t *testing.T) {
 	copyTree(t, b.data, now)
 	ctx, cancel := context.WithCancel(t.Context())
 	steps := 0
-	b.before = func(_ *childProcess, method string, _ json.RawMessage) {
+	b.ask(func(_ *childProcess, method string, _ json.RawMessage) {
 		if method == askStep {
 			if steps++; steps == 4 {
 				cancel()
 			}
 		}
-	}
+	})
 	err := b.restore(ctx, made)
 	assert.Assert(t, errors.As(err, new(*restore.RevertedError)), "%v", err)
 	assert.ErrorIs(t, err, context.Canceled)
@@ -342,11 +354,11 @@ func TestAVolumeMadeForARestoreThatFailsIsRemoved(t *testing.T) {
 			assert.NilError(t, os.WriteFile(filepath.Join(volume.Options["device"], "v"), []byte("v"), 0o600))
 			made := b.backup()
 			assert.NilError(t, b.engine.RemoveVolume(t.Context(), volume.Name))
-			b.before = func(p *childProcess, method string, _ json.RawMessage) {
+			b.ask(func(p *childProcess, method string, _ json.RawMessage) {
 				if fails && method == askMakeVolume {
 					p.kill()
 				}
-			}
+			})
 			err = b.restore(t.Context(), made)
 			_, there := b.engine.Volume(t.Context(), volume.Name)
 			if fails {

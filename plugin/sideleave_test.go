@@ -62,7 +62,7 @@ func TestARestoreWhoseHelperHangsIsLeftWhenInterrupted(t *testing.T) {
 			copyTree(t, b.data, now)
 			ctx, cancel := context.WithCancel(t.Context())
 			steps := 0
-			b.before = func(p *childProcess, method string, _ json.RawMessage) {
+			b.ask(func(p *childProcess, method string, _ json.RawMessage) {
 				if method != askStep {
 					return
 				}
@@ -73,7 +73,7 @@ func TestARestoreWhoseHelperHangsIsLeftWhenInterrupted(t *testing.T) {
 						close(b.s.app.interruption.again)
 					}
 				}
-			}
+			})
 			err := b.restore(ctx, made)
 			assert.ErrorIs(t, err, errLeft)
 			assert.Assert(t, errors.As(err, new(*restore.StuckError)), "%v", err)
@@ -82,7 +82,8 @@ func TestARestoreWhoseHelperHangsIsLeftWhenInterrupted(t *testing.T) {
 			pending, err := b.s.state.Pending()
 			assert.NilError(t, err)
 			assert.Assert(t, pending != nil)
-			b.s.app.interruption.again, b.before = nil, nil // another process
+			b.ask(nil)
+			b.s.app.interruption.again = nil // another process
 			assert.NilError(t, b.begun("recover", func(context.Context) error { return nil }))
 			assert.DeepEqual(t, treetest.Diff(now, b.data), []string(nil))
 			assert.Assert(t, b.running())

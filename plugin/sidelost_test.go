@@ -30,16 +30,16 @@ func (b *sideBed) interrupt() (now string) {
 	copyTree(b.t, b.data, now)
 	ctx, err := b.s.begin(b.t.Context(), "restore", lockOptions{}, nil)
 	assert.NilError(b.t, err)
-	b.before = func(p *childProcess, method string, raw json.RawMessage) {
+	b.ask(func(p *childProcess, method string, raw json.RawMessage) {
 		if method == askStep && strings.Contains(string(raw), "restore.swap") {
 			p.kill()
 		}
-	}
+	})
 	err = b.s.planned(ctx, made, restoreOptions{noSafetyBackup: true}, func(*planned) error {
 		return b.s.far.Call(ctx, callRun, idCall{1}, nil)
 	})
 	assert.ErrorIs(b.t, err, helper.ErrGone)
-	b.before = nil
+	b.ask(nil)
 	b.s.leave(ctx)
 	assert.NilError(b.t, errors.Join(b.s.journal.Close(), b.s.lock.Release(ctx)))
 	return now

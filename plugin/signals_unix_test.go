@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"syscall"
 	"testing"
 	"time"
@@ -39,6 +40,10 @@ func startHold(t *testing.T, wrap ...string) *held {
 	assert.NilError(t, err)
 	out, err := cmd.StdoutPipe()
 	assert.NilError(t, err)
+	// Under nohup this process ignores SIGHUP, and what it starts would too, unless it listens itself.
+	heard := make(chan os.Signal, 1)
+	signal.Notify(heard, syscall.SIGHUP)
+	defer signal.Stop(heard)
 	assert.NilError(t, cmd.Start())
 	h := &held{cmd: cmd, in: in, out: bufio.NewReader(out)}
 	h.expect(t, "holding")
