@@ -86,9 +86,11 @@ func pass(from, to half) {
 	_ = to.CloseWrite()
 }
 
-// TestPathsOfAnEngineElsewhereAreNotTakenForOurs: an engine behind TCP is another machine's, whatever its address.
+// TestPathsOfAnEngineElsewhereAreNotTakenForOurs: an engine behind TCP is another machine's, whatever its address. A helper container would
+// reach them there; this process by itself never takes the paths for its own.
 func TestPathsOfAnEngineElsewhereAreNotTakenForOurs(t *testing.T) {
 	p := Box(t, `["./data:/data", "vol:/vol"]`, "volumes: {vol: {}}\n")
+	p.Setenv("MEMSYS_HELPER", "never")
 	p.Write("data/file", "first")
 	p.Up()
 	good := p.Backup()
@@ -150,6 +152,7 @@ func user(t *testing.T, p *Project) func(args ...string) *icmd.Result {
 
 func TestWhatAUserCannotReadIsNamed(t *testing.T) {
 	p := Box(t, `["./data:/data", "vol:/vol"]`, "volumes: {vol: {}}\n")
+	p.Setenv("MEMSYS_HELPER", "never")
 	p.Write("data/open", "first")
 	p.Write("data/closed", "secret")
 	p.Write("data/shut/inside", "secret")

@@ -86,8 +86,14 @@ func startSSHD(t testing.TB, dir, port string) {
 // returns the address of its socket and its process id.
 func engineWith(t testing.TB, settings ...string) (host string, pid int) {
 	t.Helper()
+	return engineOfWith(t, EngineVersion(), settings...)
+}
+
+// engineOfWith is engineWith for an engine of a version.
+func engineOfWith(t testing.TB, version string, settings ...string) (host string, pid int) {
+	t.Helper()
 	NeedImage(t, Busybox)
-	dir, pid := secondEngine(t, settings...)
+	dir, pid := engineOf(t, version, settings...)
 	host = "unix://" + filepath.Join(dir, "docker.sock")
 	image := filepath.Join(t.TempDir(), "image.tar")
 	run(t, "", nil, "docker", "save", "--output", image, Busybox).Assert(t, icmd.Success)
