@@ -24,7 +24,7 @@ func TestKilledImportsLeaveNothing(t *testing.T) {
 	p.Standalone("import", file).Assert(t, icmd.Success)
 	took := time.Since(whole)
 	killed := 0
-	rounds, random := Campaign(t, 60, 8)
+	rounds, random := Campaign(t, 60, 5)
 	for range rounds {
 		verb := []string{"import", file}
 		if random.IntN(2) == 0 {

@@ -115,7 +115,7 @@ func TestBackupKilledAtAnyMoment(t *testing.T) {
 
 func backupKilledAtAnyMoment(t *testing.T, m mode) {
 	v := newWriters(t, 24)
-	rounds, random := Campaign(t, 200, m.some(8))
+	rounds, random := Campaign(t, 200, m.some(4))
 	usual := v.backUp(false)
 	hits := map[string]int{}
 	longest := time.Duration(0)
@@ -161,6 +161,10 @@ func enough(t testing.TB, rounds int, hits map[string]int) {
 		total += n
 	}
 	t.Logf("killed %d of %d, at: %v", total, rounds, hits)
+	assert.Assert(t, total > 0, "no round killed anything")
+	if rounds < 8 { // too few for a law of numbers
+		return
+	}
 	assert.Assert(t, total*2 >= rounds, "only %d of %d rounds killed anything", total, rounds)
 	assert.Assert(t, len(hits) > 1, "all kills at the same step: %v", hits)
 }

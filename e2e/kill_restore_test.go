@@ -203,7 +203,7 @@ func TestRestoreKilledAtAnyMoment(t *testing.T) {
 
 func restoreKilledAtAnyMoment(t *testing.T, m mode) {
 	s := newStates(t, 12)
-	rounds, random := Campaign(t, 200, m.some(8))
+	rounds, random := Campaign(t, 200, m.some(4))
 	usual := s.bring("A")
 	hits, ends := map[string]int{}, map[string]int{}
 	for round, moment := range moments(rounds, random) {

@@ -22,7 +22,7 @@ func newRestless(t testing.TB) *victim {
 // TestBackupKilledWhileItTriesAgain: in a hold, between two holds, and as one ends.
 func TestBackupKilledWhileItTriesAgain(t *testing.T) {
 	v := newRestless(t)
-	rounds, random := Campaign(t, 60, 9)
+	rounds, random := Campaign(t, 60, 4)
 	hits := map[string]int{}
 	for round := range rounds {
 		p := v.Start(PluginPath(), "backup", "--progress", "plain")
