@@ -65,6 +65,7 @@ func (b *crashBed) clean(p *Project) {
 	assert.Equal(b.t, p.State("always"), "running")
 	assert.Equal(b.t, p.Output("volume", "ls", "--quiet", "--filter", "label=io.memsys.lock"), "")
 	noProcess(b.t, "__guardian")
+	p.Memsys("aside", "--remove", "all", "--yes").Assert(b.t, icmd.Success) // what a safety backup lacks that the engine's end has disturbed
 	Tidy(b.t, p.Path("data"), p.Path("backups"))
 	p.Memsys("verify", "--all").Assert(b.t, icmd.Success)
 	p.auditIsSound()
@@ -115,9 +116,10 @@ func TestAnEngineThatIsKilledDuringARestore(t *testing.T) {
 			run.Signal(syscall.SIGCONT)
 			code := run.Wait()
 			b.clean(p)
-			assert.Equal(t, p.Read("data/file"), map[bool]string{true: "first", false: "second"}[code == 0], run.Output())
+			done := code == 0 || code == 3
+			assert.Equal(t, p.Read("data/file"), map[bool]string{true: "first", false: "second"}[done], run.Output())
 			assert.Equal(t, p.State("once"), "running")
-			if code != 0 {
+			if !done {
 				assert.Assert(t, strings.Contains(run.Output(), "everything was put back"), run.Output())
 			}
 		})

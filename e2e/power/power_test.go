@@ -74,7 +74,7 @@ func TestAfterPowerLossRecoverLeadsToTheOldOrTheNewState(t *testing.T) {
 	for _, s := range b.stories() {
 		all := s.losses(random, 3)
 		ops += len(s.ops)
-		for i, n := range sample(random, len(all), 60) {
+		for i, n := range sample(random, len(all), 15) {
 			if err := b.replay(s, all[n], i%10 == 0); err != nil {
 				t.Errorf("%s: %v", s.String(all[n]), err)
 			}
@@ -159,7 +159,7 @@ func (b *bed) recovery(s *story, l loss) *story {
 func TestPowerLossDuringRecoverChangesNothing(t *testing.T) {
 	b := newBed(t)
 	_, random := campaign(t)
-	some := 4
+	some := 2
 	if full() {
 		some = 25
 	}
@@ -168,7 +168,7 @@ func TestPowerLossDuringRecoverChangesNothing(t *testing.T) {
 	for _, s := range recoveries {
 		all := s.losses(random, 2)
 		ops += len(s.ops)
-		for _, n := range sample(random, len(all), 6) {
+		for _, n := range sample(random, len(all), 3) {
 			if err := b.replay(s, all[n], false); err != nil {
 				t.Errorf("%s: %v", s.String(all[n]), err)
 			}

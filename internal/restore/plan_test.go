@@ -1,6 +1,7 @@
 package restore
 
 import (
+	"context"
 	"errors"
 	"os"
 	"slices"
@@ -125,6 +126,28 @@ func TestContainerThatComesUpMeanwhileEndsTheRestore(t *testing.T) {
 	j := b.openJournal(t)
 	assert.NilError(t, j.Begin("restore", nil))
 	_, err = b.runner(j).Run(t.Context(), p)
+	assert.ErrorContains(t, err, "notes-late-1 has started meanwhile")
+	assert.Equal(t, read(t, root, "a"), "2")
+}
+
+// TestContainerThatComesUpDuringTheSafetyBackupEndsTheRestore: an engine that is started anew starts again what always restarts. Nothing may
+// run while the data is swapped.
+func TestContainerThatComesUpDuringTheSafetyBackupEndsTheRestore(t *testing.T) {
+	b := newBed(t)
+	root := b.source("data")
+	write(t, root, "a", "1")
+	path := b.backup(t)
+	write(t, root, "a", "2")
+	p, err := prepare(t, b.request(t, path))
+	assert.NilError(t, err)
+	j := b.openJournal(t)
+	assert.NilError(t, j.Begin("restore", nil))
+	r := b.runner(j)
+	r.Safety = func(context.Context) (Saved, error) {
+		b.app("late", root)
+		return b.safety(), nil
+	}
+	_, err = r.Run(t.Context(), p)
 	assert.ErrorContains(t, err, "notes-late-1 has started meanwhile")
 	assert.Equal(t, read(t, root, "a"), "2")
 }

@@ -160,7 +160,7 @@ type execution struct {
 
 // forward does everything up to the commit. The caller goes back on an error.
 func (x *execution) forward(ctx context.Context) error {
-	steps := []func(context.Context) error{x.stop, x.save, x.makeRoots, x.stage, x.swap, x.check, x.late, x.keepRecord, x.commit}
+	steps := []func(context.Context) error{x.stop, x.save, x.makeRoots, x.stage, x.alone, x.swap, x.check, x.late, x.keepRecord, x.commit}
 	for _, step := range steps {
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
@@ -172,7 +172,7 @@ func (x *execution) forward(ctx context.Context) error {
 	return nil
 }
 
-// stop stops every container that uses a target, and looks whether another one has come up meanwhile.
+// stop stops every container that uses a target.
 func (x *execution) stop(ctx context.Context) (err error) {
 	if x.Containers == nil {
 		return nil
@@ -180,6 +180,14 @@ func (x *execution) stop(ctx context.Context) (err error) {
 	x.down = x.Clock()
 	if x.held, err = x.Quiescer.Hold(ctx, x.plan.quiesce); err != nil {
 		return err
+	}
+	return x.alone(ctx)
+}
+
+// alone fails where a container runs that uses a target: somebody has started it, or an engine that was started anew.
+func (x *execution) alone(ctx context.Context) error {
+	if x.Containers == nil {
+		return nil
 	}
 	now, err := x.Containers(ctx)
 	if err != nil {
