@@ -18,6 +18,8 @@ type dirs struct {
 	root string // path of the root on the machine
 	// single is the name of the root in its folder when the root is a file; the cache's root is then that folder.
 	single string
+	// durable makes a new folder's name be on the disk before anything comes into it.
+	durable bool
 
 	mu     sync.Mutex
 	cache  map[string]*dirRef
@@ -89,7 +91,7 @@ func (d *dirs) descend(path string, create bool) (*dirRef, error) {
 		if i := strings.IndexByte(path[start:], '/'); i >= 0 {
 			end = start + i
 		}
-		f, err := below(ref.folder, path[start:end], create)
+		f, err := d.below(ref.folder, path[start:end], create)
 		parent := ref
 		if err == nil {
 			ref = d.add(path[:end], f)
@@ -103,13 +105,18 @@ func (d *dirs) descend(path string, create bool) (*dirRef, error) {
 	return ref, nil
 }
 
-func below(dir *folder, name string, create bool) (*folder, error) {
+func (d *dirs) below(dir *folder, name string, create bool) (*folder, error) {
 	f, err := dir.open(name)
 	if !create || !errors.Is(err, fs.ErrNotExist) {
 		return f, err
 	}
 	if err := dir.mkdir(name); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
+	}
+	if d.durable {
+		if err := dir.sync(); err != nil {
+			return nil, err
+		}
 	}
 	return dir.open(name)
 }

@@ -88,6 +88,8 @@ func openSwap(s *Swap, done func(int) error) (*swapRun, error) {
 		return nil, err
 	}
 	r.live, r.old, r.new = newDirs(string(s.Root)), newDirs(filepath.Join(staging, "old")), newDirs(filepath.Join(staging, "new"))
+	// What moves into a folder whose name is lost with the power is lost too.
+	r.old.durable, r.new.durable = true, true
 	return r, nil
 }
 
