@@ -9,13 +9,15 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/memsys/docker-memsys/compose"
 	"github.com/memsys/docker-memsys/internal/backup"
 	"github.com/memsys/docker-memsys/internal/foreign"
+	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/restore"
 	"github.com/memsys/docker-memsys/internal/store"
 	"github.com/memsys/docker-memsys/internal/tree"
-	"github.com/spf13/cobra"
 )
 
 // foreignOptions are the flags of commands that take archives of others.
@@ -76,7 +78,7 @@ func (s *session) readForeign(ctx context.Context, path string, o foreignOptions
 	if o.noLimits {
 		limits = foreign.NoLimits()
 	}
-	c, err := foreign.Scan(ctx, f, limits, foreign.Counter(s.app.sink(), "read", 0))
+	c, err := foreign.Scan(ctx, f, limits, progress.Counter(s.app.sink(), progress.Event{Step: "read"}))
 	if err != nil {
 		return fmt.Errorf("%s: %w", filepath.Base(path), err)
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -159,14 +158,9 @@ type verification struct {
 // verifyOne proves one backup, prints the result and returns it.
 func (a *app) verifyOne(ctx context.Context, dir *store.Dir, b store.Backup, format string) (verification, error) {
 	begun := a.world.Now()
-	var read atomic.Int64
 	event := progress.Event{Step: "verify", Object: b.Name, Status: progress.Working, Total: b.Size, Unit: progress.Bytes}
 	a.sink().Report(event)
-	proven, err := dir.ProveAndRecord(ctx, b, begun, archive.VerifyOptions{OnBytes: func(n int64) {
-		counted := event
-		counted.Done = read.Add(n)
-		a.sink().Report(counted)
-	}})
+	proven, err := dir.ProveAndRecord(ctx, b, begun, archive.VerifyOptions{OnBytes: progress.Counter(a.sink(), event)})
 	if err != nil {
 		return verification{}, err
 	}

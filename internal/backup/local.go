@@ -162,7 +162,7 @@ func (Local) Read(ctx context.Context, req ReadRequest, sink progress.Sink) (Rea
 		return nil, fmt.Errorf("open archive: %w", err)
 	}
 	r := &reading{file: f, sink: sink, bytes: req.Bytes}
-	r.writer = archive.NewWriter(f, archive.WriterOptions{OnBytes: count(sink, "write", req.Bytes)})
+	r.writer = archive.NewWriter(f, archive.WriterOptions{OnBytes: progress.Counter(sink, progress.Event{Step: "write", Total: req.Bytes})})
 	for _, p := range req.Places {
 		if err := r.copy(ctx, p, rules); err != nil {
 			return nil, errors.Join(fmt.Errorf("copy source %s: %w", p.Name, err), r.Abort())

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/memsys/docker-memsys/internal/archive"
@@ -146,7 +145,7 @@ func (r *Runner) prove(ctx context.Context, pending *store.Pending, res *Result)
 	if err != nil {
 		return nil, err
 	}
-	report, err := archive.Verify(ctx, pending.File, size, archive.VerifyOptions{OnBytes: count(r.Progress, "verify", size)})
+	report, err := archive.Verify(ctx, pending.File, size, archive.VerifyOptions{OnBytes: progress.Counter(r.Progress, progress.Event{Step: "verify", Total: size})})
 	if err != nil {
 		return nil, fmt.Errorf("read back archive: %w", err)
 	}
@@ -169,12 +168,4 @@ func (e *DamagedError) Error() string {
 // done reports that a step is over and how many bytes it went through.
 func (r *Runner) done(step string, bytes int64) {
 	r.Progress.Report(progress.Event{Step: step, Status: progress.Done, Done: bytes, Unit: progress.Bytes})
-}
-
-// count returns a function that reports bytes done of a step.
-func count(sink progress.Sink, step string, total int64) func(int64) {
-	var done atomic.Int64
-	return func(n int64) {
-		sink.Report(progress.Event{Step: step, Status: progress.Working, Done: done.Add(n), Total: total, Unit: progress.Bytes})
-	}
 }

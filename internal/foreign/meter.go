@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"sync/atomic"
-
-	"github.com/memsys/docker-memsys/internal/progress"
 )
 
 // meter counts what archives unpack to, over all of their entries, and fails once it is more than the limit.
@@ -106,12 +103,4 @@ func (t *tail) drain() error {
 		return errNoEnd
 	}
 	return nil
-}
-
-// Counter returns a function that reports bytes done of a step. It may be called from several goroutines.
-func Counter(sink progress.Sink, step string, total int64) func(int64) {
-	var done atomic.Int64
-	return func(n int64) {
-		sink.Report(progress.Event{Step: step, Status: progress.Working, Done: done.Add(n), Total: total, Unit: progress.Bytes})
-	}
 }

@@ -186,7 +186,7 @@ func (r *Runner) prove(ctx context.Context, p *store.Pending) (*archive.Report, 
 
 // count returns a function that reports bytes done of a step.
 func (r *Runner) count(step string, total int64) func(int64) {
-	return Counter(r.Progress, step, total)
+	return progress.Counter(r.Progress, progress.Event{Step: step, Total: total})
 }
 
 // sum is the SHA-256 of the foreign archive's file.

@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 
 	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/progress"
@@ -178,7 +177,7 @@ func (r Request) unpack(ctx context.Context, staging string, res *Result) error 
 	if err != nil {
 		return err
 	}
-	done := progressOf(r.Progress, res.Bytes)
+	done := progress.Counter(r.Progress, progress.Event{Step: "write", Total: res.Bytes})
 	whole := func(e *archive.Entry) *tree.Entry { return &e.Entry }
 	if err := r.Archive.Extract(ctx, whole, w, archive.ExtractOptions{OnBytes: done}); err != nil {
 		_, finished := w.Finish(context.WithoutCancel(ctx))
@@ -292,11 +291,4 @@ func last(name string) int {
 		return 1
 	}
 	return 0
-}
-
-func progressOf(sink progress.Sink, total int64) func(int64) {
-	var done atomic.Int64
-	return func(n int64) {
-		sink.Report(progress.Event{Step: "write", Status: progress.Working, Done: done.Add(n), Total: total, Unit: progress.Bytes})
-	}
 }

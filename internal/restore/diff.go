@@ -19,7 +19,7 @@ func (p *Plan) compare(ctx context.Context) error {
 	for _, t := range p.Targets {
 		total += t.Bytes
 	}
-	count := counting(sink, "compare", total)
+	count := progress.Counter(sink, progress.Event{Step: "compare", Total: total})
 	for _, t := range p.Targets {
 		if err := p.compareTarget(ctx, t, count); err != nil {
 			return fmt.Errorf("compare source %s with the backup: %w", t.Name, err)

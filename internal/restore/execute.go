@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync/atomic"
 
 	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/progress"
@@ -79,14 +78,7 @@ func (e *DamagedError) Error() string {
 
 // count reports bytes as they go by.
 func (x *execution) count(step string, total int64) func(int64) {
-	return counting(x.Progress, step, total)
-}
-
-func counting(sink progress.Sink, step string, total int64) func(int64) {
-	var done atomic.Int64
-	return func(n int64) {
-		sink.Report(progress.Event{Step: step, Status: progress.Working, Done: done.Add(n), Total: total, Unit: progress.Bytes})
-	}
+	return progress.Counter(x.Progress, progress.Event{Step: step, Total: total})
 }
 
 // swap brings the new content in place, all moves of a target on record before the first.
