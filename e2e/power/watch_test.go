@@ -405,7 +405,7 @@ func site(stack []string, kind string) string {
 			name = strings.TrimSuffix(name, ".fd.sync") // it was inlined there
 		}
 		switch name[strings.LastIndexByte(name, '.')+1:] {
-		case "sync", "syncAll", "syncDir", "SyncDir", "syncFolder", "retry", "fd":
+		case "sync", "syncAll", "SyncDir", "syncFolder", "retry", "fd":
 			continue
 		}
 		return name + ", " + kind

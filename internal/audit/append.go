@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"runtime"
+
+	"github.com/memsys/docker-memsys/internal/durable"
 )
 
 // Appended is what came of an append.
@@ -187,7 +187,7 @@ func (l *Log) write(data []byte, end ending) error {
 		return err
 	}
 	if end.size < 0 {
-		return syncDir(l.Dir)
+		return durable.SyncDir(l.Dir)
 	}
 	return nil
 }
@@ -238,17 +238,5 @@ func (l *Log) rotate() error {
 	if err := os.Rename(l.path(FileName), to); err != nil {
 		return err
 	}
-	return syncDir(l.Dir)
-}
-
-// syncDir makes the names in a folder durable. Windows has no such call and needs none.
-func syncDir(path string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	f, err := os.Open(filepath.Clean(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
+	return durable.SyncDir(l.Dir)
 }

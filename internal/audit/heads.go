@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/memsys/docker-memsys/internal/durable"
 	"github.com/memsys/docker-memsys/internal/journal"
-	"github.com/memsys/docker-memsys/internal/store"
 )
 
 // known is a head as the state folder has it.
@@ -100,5 +100,5 @@ func (l *Log) keep(h heads, head Head) error {
 	if err != nil {
 		return err
 	}
-	return store.WriteFile(l.HeadsFile(), append(data, '\n'), 0o600)
+	return durable.WriteFile(l.HeadsFile(), append(data, '\n'), 0o600)
 }

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/memsys/docker-memsys/internal/durable"
 )
 
 // The file begins with magic; then follow records without gaps:
@@ -119,7 +121,7 @@ func preallocate(path string, size int64) error {
 	if err := os.Rename(tmp.Name(), path); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return durable.SyncDir(filepath.Dir(path))
 }
 
 // scan reads the records of the newest operation, up to the first that is not whole. data begins with magic.

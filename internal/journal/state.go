@@ -17,6 +17,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/memsys/docker-memsys/internal/durable"
 )
 
 // DirVariable is the variable of the environment that names the state folder outright.
@@ -69,7 +71,7 @@ func makeDir(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
-	return syncDir(parent)
+	return durable.SyncDir(parent)
 }
 
 // View is Open for commands that only read: it makes nothing, and Pending and Holder work on a missing folder.

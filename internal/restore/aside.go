@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/memsys/docker-memsys/internal/store"
+	"github.com/memsys/docker-memsys/internal/durable"
 	"github.com/memsys/docker-memsys/internal/tree"
 )
 
@@ -76,7 +76,7 @@ func (u *undo) keepAside(ctx context.Context, s *tree.Swap) error {
 		err = tree.CompleteOld(whole)
 	}
 	if err == nil {
-		err = store.Rename(filepath.Join(staging, swapFile), filepath.Join(staging, asideFile))
+		err = durable.Rename(filepath.Join(staging, swapFile), filepath.Join(staging, asideFile))
 	}
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		err = tree.RemoveAll(ctx, filepath.Join(staging, "new"))

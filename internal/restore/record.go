@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/memsys/docker-memsys/internal/store"
+	"github.com/memsys/docker-memsys/internal/durable"
 	"github.com/memsys/docker-memsys/internal/tree"
 )
 
@@ -88,7 +88,7 @@ func (r Records) Save(rec Record) error {
 	if err := os.MkdirAll(r.Dir, 0o700); err != nil {
 		return fmt.Errorf("record the restore: %w", err)
 	}
-	if err := errors.Join(store.SyncDir(filepath.Dir(r.Dir)), store.WriteFile(r.path(rec.ID), append(data, '\n'), 0o600)); err != nil {
+	if err := errors.Join(durable.SyncDir(filepath.Dir(r.Dir)), durable.WriteFile(r.path(rec.ID), append(data, '\n'), 0o600)); err != nil {
 		return fmt.Errorf("record the restore: %w", err)
 	}
 	for _, old := range all[min(len(all), recordsKept-1):] {
@@ -106,7 +106,7 @@ func (r Records) Drop(id string) error {
 		return nil
 	}
 	if err == nil {
-		err = store.SyncDir(r.Dir)
+		err = durable.SyncDir(r.Dir)
 	}
 	if err != nil {
 		return fmt.Errorf("forget the record of a restore: %w", err)

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/memsys/docker-memsys/internal/store"
+	"github.com/memsys/docker-memsys/internal/durable"
 	"github.com/memsys/docker-memsys/internal/tree"
 )
 
@@ -68,7 +68,7 @@ func saveSwap(s *tree.Swap, n note) error {
 	if err != nil {
 		return fmt.Errorf("record the moves: %w", err)
 	}
-	if err := store.WriteFile(filepath.Join(string(s.Staging), swapFile), data, 0o600); err != nil {
+	if err := durable.WriteFile(filepath.Join(string(s.Staging), swapFile), data, 0o600); err != nil {
 		return fmt.Errorf("record the moves: %w", err)
 	}
 	return nil

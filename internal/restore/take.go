@@ -11,7 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/memsys/docker-memsys/internal/store"
+	"github.com/memsys/docker-memsys/internal/durable"
 	"github.com/memsys/docker-memsys/internal/tree"
 )
 
@@ -26,14 +26,14 @@ func (k take) old() string { return filepath.Join(string(k.From), "old") }
 func (k take) new() string { return filepath.Join(string(k.Staging), "new") }
 
 // forward moves the entries into the staging.
-func (k take) forward() error { return store.Rename(k.old(), k.new()) }
+func (k take) forward() error { return durable.Rename(k.old(), k.new()) }
 
 // back returns them. It can be repeated; entries that are back are left alone.
 func (k take) back() error {
 	if exists(k.old()) || !exists(k.new()) {
 		return nil
 	}
-	return store.Rename(k.new(), k.old())
+	return durable.Rename(k.new(), k.old())
 }
 
 // giveBack returns entries that were taken into a staging whose swap is reverted, as they were. The swap is over first: with the staged
@@ -51,7 +51,7 @@ func (u *undo) giveBack(s *tree.Swap) error {
 		if err := os.Remove(filepath.Join(string(s.Staging), swapFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		if err := store.SyncDir(string(s.Staging)); err != nil {
+		if err := durable.SyncDir(string(s.Staging)); err != nil {
 			return err
 		}
 		if err := k.back(); err != nil {

@@ -11,8 +11,8 @@ import (
 	"strings"
 
 	"github.com/memsys/docker-memsys/internal/archive"
+	"github.com/memsys/docker-memsys/internal/durable"
 	"github.com/memsys/docker-memsys/internal/progress"
-	"github.com/memsys/docker-memsys/internal/store"
 	"github.com/memsys/docker-memsys/internal/tree"
 )
 
@@ -213,5 +213,5 @@ func (x *execution) nameTo(staging string) error {
 	if err := os.Remove(staging); err != nil {
 		return err
 	}
-	return errors.Join(store.SyncDir(x.plan.req.To), store.SyncDir(filepath.Dir(x.plan.req.To)))
+	return errors.Join(durable.SyncDir(x.plan.req.To), durable.SyncDir(filepath.Dir(x.plan.req.To)))
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/memsys/docker-memsys/internal/archive"
+	"github.com/memsys/docker-memsys/internal/durable"
 )
 
 // Pending is an archive that is being written: a temporary file in the backups directory.
@@ -107,7 +108,7 @@ func (p *Pending) rename(now time.Time) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("name archive: %w", err)
 		}
-		return name, SyncDir(p.dir.Path)
+		return name, durable.SyncDir(p.dir.Path)
 	}
 	return "", fmt.Errorf("name archive: a thousand archives of %s exist", now.Format(layout))
 }
@@ -141,7 +142,7 @@ func RemoveHalfWritten(temporary string) error {
 func (d *Dir) commit(name string, proof *archive.Report) error {
 	for _, sum := range []struct{ suffix, hex string }{{md5Suffix, proof.MD5}, {sha256Suffix, proof.SHA256}} {
 		line := sum.hex + "  " + name + "\n"
-		if err := WriteFile(d.path(name+sum.suffix), []byte(line), 0o600); err != nil {
+		if err := durable.WriteFile(d.path(name+sum.suffix), []byte(line), 0o600); err != nil {
 			return fmt.Errorf("write %s of %s: %w", sum.suffix, name, err)
 		}
 	}
@@ -183,7 +184,7 @@ func (d *Dir) pointLatest(ctx context.Context) error {
 	var none *NotFoundError
 	if errors.As(err, &none) {
 		if nameErr == nil && !named.Former && named.State == Damaged {
-			return errors.Join(os.Remove(d.path(LatestFile)), SyncDir(d.Path))
+			return errors.Join(os.Remove(d.path(LatestFile)), durable.SyncDir(d.Path))
 		}
 		return nil
 	}
@@ -194,7 +195,7 @@ func (d *Dir) pointLatest(ctx context.Context) error {
 	if have, err := os.ReadFile(d.path(LatestFile)); err == nil && string(have) == string(want) {
 		return nil
 	}
-	return WriteFile(d.path(LatestFile), want, 0o600)
+	return durable.WriteFile(d.path(LatestFile), want, 0o600)
 }
 
 // RecordVerify keeps the result of a verification beside the archive. A sound archive without sums gets them: it

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/memsys/docker-memsys/internal/archive"
+	"github.com/memsys/docker-memsys/internal/durable"
 )
 
 const (
@@ -95,7 +96,7 @@ func (d *Dir) writeRecord(name string, r Record) error {
 	if err != nil {
 		return fmt.Errorf("encode record of %s: %w", name, err)
 	}
-	if err := WriteFile(d.path(name+recordSuffix), append(data, '\n'), 0o600); err != nil {
+	if err := durable.WriteFile(d.path(name+recordSuffix), append(data, '\n'), 0o600); err != nil {
 		return fmt.Errorf("write record of %s: %w", name, err)
 	}
 	return nil

@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/memsys/docker-memsys/internal/durable"
 )
 
 // LatestFile is the file that names the newest good backup; the script that docker memsys replaces wrote it too.
@@ -120,7 +122,7 @@ func (d *Dir) Ensure() error {
 	}
 	for _, dir := range missing {
 		// A parent that cannot be opened is somebody else's: there is nothing that we can do for its names.
-		if err := SyncDir(filepath.Dir(dir)); err != nil && !errors.Is(err, fs.ErrPermission) {
+		if err := durable.SyncDir(filepath.Dir(dir)); err != nil && !errors.Is(err, fs.ErrPermission) {
 			return fmt.Errorf("make backups directory: %w", err)
 		}
 	}

@@ -48,7 +48,7 @@ func (d *Dir) Sweep(now time.Time) error {
 	return nil
 }
 
-// halfWritten tells the names that WriteFile uses for files that stand beside archives.
+// halfWritten tells the names that durable.WriteFile uses for files that stand beside archives.
 func (d *Dir) halfWritten(name string) bool {
 	final, _, temporary := strings.Cut(strings.TrimPrefix(name, "."), ".tmp-")
 	if !temporary || !strings.HasPrefix(name, ".") {

@@ -1,4 +1,5 @@
-package store
+// Package durable changes files and names so that a power loss leaves them as they were or as they are to be.
+package durable
 
 import (
 	"errors"
