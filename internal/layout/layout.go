@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"github.com/memsys/docker-memsys/internal/archive"
+	"github.com/memsys/docker-memsys/internal/durable"
 	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/tree"
 )
@@ -84,11 +85,8 @@ func Lay(ctx context.Context, r Request) (res *Result, err error) {
 	if err := r.look(ctx, res); err != nil {
 		return nil, err
 	}
-	made, err := makeDir(r.Dir)
-	if err != nil {
-		return nil, err
-	}
-	staging := filepath.Join(r.Dir, tree.StagingName(r.ID))
+	staging := filepath.Join(r.Dir, stagingName(r.ID))
+	var made []string
 	defer func() {
 		if err == nil {
 			return
@@ -98,16 +96,22 @@ func Lay(ctx context.Context, r Request) (res *Result, err error) {
 			_ = os.Remove(dir) // what others put into it meanwhile keeps it
 		}
 	}()
+	if made, err = makeDir(r.Dir); err != nil {
+		return nil, err
+	}
 	if err := r.unpack(ctx, staging, res); err != nil {
 		return nil, err
 	}
 	if err := r.sum(ctx, staging); err != nil {
 		return nil, err
 	}
-	return res, publish(staging, r.Dir)
+	return res, publish(staging, r.Dir, durable.SyncDir)
 }
 
-// CheckEmpty refuses a folder that holds something, but for what a killed run left there.
+// stagingName is the folder's name in which an export is made ready. It is none that a restore uses: what that keeps may be the last copy.
+func stagingName(id string) string { return tree.StagingName("export-" + id) }
+
+// CheckEmpty refuses a folder that holds something, but for what a killed export left there.
 func CheckEmpty(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -117,7 +121,7 @@ func CheckEmpty(dir string) error {
 		return fmt.Errorf("export to %s: %w", dir, err)
 	}
 	for _, e := range entries {
-		if !e.IsDir() || !strings.HasPrefix(e.Name(), tree.StagingName("")) {
+		if !e.IsDir() || !strings.HasPrefix(e.Name(), stagingName("")) {
 			return &NotEmptyError{Dir: dir}
 		}
 	}
@@ -149,7 +153,7 @@ func (r Request) look(ctx context.Context, res *Result) error {
 	return nil
 }
 
-// makeDir makes the folder and returns what it made, parents first. What a killed run left in it is removed.
+// makeDir makes the folder and returns what it made or tried to, parents first. What a killed export left in it is removed.
 func makeDir(dir string) (made []string, err error) {
 	for d := dir; ; d = filepath.Dir(d) {
 		if _, err := os.Lstat(d); err == nil || d == filepath.Dir(d) {
@@ -159,11 +163,19 @@ func makeDir(dir string) (made []string, err error) {
 	}
 	slices.Reverse(made)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("export to %s: %w", dir, err)
+		return made, fmt.Errorf("export to %s: %w", dir, err)
+	}
+	for _, d := range made {
+		// A parent that cannot be opened is somebody else's: there is nothing that we can do for its names.
+		if err := durable.SyncDir(filepath.Dir(d)); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return made, err
+		}
 	}
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
-		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+		if strings.HasPrefix(e.Name(), stagingName("")) {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+		}
 	}
 	return made, err
 }
@@ -197,18 +209,23 @@ func (r Request) unpack(ctx context.Context, staging string, res *Result) error 
 // sum writes the sums of all files as they are on the disk, in the order of a walk.
 func (r Request) sum(ctx context.Context, staging string) error {
 	var lines strings.Builder
-	err := tree.Walk(ctx, staging, tree.WalkOptions{}, func(ctx context.Context, e *tree.Entry, open tree.Opener) error {
-		if e.Kind == tree.Hardlink {
-			open = nil
+	sums := map[string]string{} // of files, for those that come again under second names
+	err := tree.Walk(ctx, staging, tree.WalkOptions{}, func(ctx context.Context, e *tree.Entry, open tree.Opener) (err error) {
+		var sum string
+		switch e.Kind {
+		case tree.File:
+			if sum, err = sumOf(ctx, open); err != nil {
+				return fmt.Errorf("sum %s: %w", e.Path, err)
+			}
+			if e.Links > 1 {
+				sums[e.Path] = sum
+			}
+		case tree.Hardlink:
+			sum = sums[e.Link] // none of one that is no file
 		}
-		if e.Kind != tree.File && e.Kind != tree.Hardlink {
-			return nil
+		if sum != "" {
+			lines.WriteString(sumLine(sum, e.Path))
 		}
-		sum, err := sumOf(ctx, staging, e, open)
-		if err != nil {
-			return fmt.Errorf("sum %s: %w", e.Path, err)
-		}
-		lines.WriteString(sumLine(sum, e.Path))
 		return nil
 	})
 	if err != nil {
@@ -223,28 +240,11 @@ func (r Request) sum(ctx context.Context, staging string) error {
 	return errors.Join(err, w.Flush(), f.Sync(), f.Close())
 }
 
-// sumOf hashes a file. A second name of one is opened by that name: it is what was just written.
-func sumOf(ctx context.Context, staging string, e *tree.Entry, open tree.Opener) (string, error) {
-	var in io.ReadCloser
-	if open != nil {
-		_, r, err := open(ctx)
-		if err != nil {
-			return "", err
-		}
-		in = r
-	} else {
-		root, err := os.OpenRoot(staging)
-		if err != nil {
-			return "", err
-		}
-		defer root.Close()
-		info, err := root.Lstat(filepath.FromSlash(e.Path))
-		if err != nil || !info.Mode().IsRegular() {
-			return "", err
-		}
-		if in, err = root.Open(filepath.FromSlash(e.Path)); err != nil {
-			return "", err
-		}
+// sumOf hashes a file.
+func sumOf(ctx context.Context, open tree.Opener) (string, error) {
+	_, in, err := open(ctx)
+	if err != nil {
+		return "", err
 	}
 	defer in.Close()
 	h := sha256.New()
@@ -256,9 +256,6 @@ func sumOf(ctx context.Context, staging string, e *tree.Entry, open tree.Opener)
 
 // sumLine is a line as sha256sum writes it: names with a backslash or a new line are escaped, and a backslash stands before the sum.
 func sumLine(sum, path string) string {
-	if sum == "" { // a second name of something that is no file
-		return ""
-	}
 	escaped := strings.NewReplacer(`\`, `\\`, "\n", `\n`, "\r", `\r`).Replace(path)
 	mark := ""
 	if escaped != path {
@@ -267,21 +264,35 @@ func sumLine(sum, path string) string {
 	return mark + sum + "  " + escaped + "\n"
 }
 
-// publish moves what is complete from the staging folder to its place.
-func publish(staging, dir string) error {
+// publish moves what is complete from the staging folder to its place, the sums last: where they are, everything is, after a power loss too.
+func publish(staging, dir string, sync func(string) error) (err error) {
 	entries, err := os.ReadDir(staging)
 	if err != nil {
 		return err
 	}
-	// The sums come last: where they are, everything is.
 	slices.SortStableFunc(entries, func(a, b os.DirEntry) int { return cmp.Compare(last(a.Name()), last(b.Name())) })
-	for i, e := range entries {
-		if err := os.Rename(filepath.Join(staging, e.Name()), filepath.Join(dir, e.Name())); err != nil {
-			for _, back := range entries[:i] {
-				err = errors.Join(err, os.Rename(filepath.Join(dir, back.Name()), filepath.Join(staging, back.Name())))
+	var moved []string
+	defer func() {
+		if err == nil {
+			return
+		}
+		for _, name := range slices.Backward(moved) {
+			err = errors.Join(err, os.Rename(filepath.Join(dir, name), filepath.Join(staging, name)))
+		}
+	}()
+	for _, e := range entries {
+		if e.Name() == Sums {
+			if err := sync(dir); err != nil {
+				return err
 			}
+		}
+		if err := os.Rename(filepath.Join(staging, e.Name()), filepath.Join(dir, e.Name())); err != nil {
 			return err
 		}
+		moved = append(moved, e.Name())
+	}
+	if err := sync(dir); err != nil {
+		return err
 	}
 	return os.Remove(staging)
 }

@@ -62,7 +62,7 @@ func names(t *testing.T, dir string) (out []string) {
 }
 
 func TestABackupIsLaidOut(t *testing.T) {
-	r := made(t, &tree.Entry{Path: "data/d/second", Kind: tree.Hardlink, Link: "data/d/a b"}, &tree.Entry{Path: "data/d/link", Kind: tree.Symlink, Link: "/etc/passwd"})
+	r := made(t, &tree.Entry{Path: "data/d/second", Kind: tree.Hardlink, Link: "data/d/a b"}, &tree.Entry{Path: "data/d/link", Kind: tree.Symlink, Link: "data/d/a b"})
 	dir := filepath.Join(t.TempDir(), "new", "folder")
 	res, err := Lay(t.Context(), request(r, dir))
 	assert.NilError(t, err)
@@ -87,13 +87,63 @@ func TestAFolderThatIsNotEmptyIsLeftAlone(t *testing.T) {
 	assert.DeepEqual(t, names(t, dir), []string{"mine"})
 }
 
-// What a killed run left is no hindrance.
-func TestAStagingFolderOfAKilledRunGoes(t *testing.T) {
+// What a killed export left is no hindrance.
+func TestAStagingFolderOfAKilledExportGoes(t *testing.T) {
 	dir := t.TempDir()
-	assert.NilError(t, os.MkdirAll(filepath.Join(dir, tree.StagingName("old"), "data"), 0o700))
+	assert.NilError(t, os.MkdirAll(filepath.Join(dir, stagingName("old"), "data"), 0o700))
 	_, err := Lay(t.Context(), request(made(t), dir))
 	assert.NilError(t, err)
 	assert.DeepEqual(t, names(t, dir), []string{Sums, "data", "memsys.json"})
+}
+
+// What a restore has set aside there is the last copy of it; so is the staging of one that was killed.
+func TestWhatARestoreLeftInTheFolderStays(t *testing.T) {
+	dir := t.TempDir()
+	kept := filepath.Join(dir, tree.StagingName("abc123"), "old", "a.json")
+	assert.NilError(t, os.MkdirAll(filepath.Dir(kept), 0o700))
+	assert.NilError(t, os.WriteFile(kept, []byte("last copy"), 0o600))
+	_, err := Lay(t.Context(), request(made(t), dir))
+	assert.Assert(t, errors.As(err, new(*NotEmptyError)), "%v", err)
+	body, err := os.ReadFile(kept)
+	assert.NilError(t, err)
+	assert.Equal(t, string(body), "last copy")
+}
+
+// After a power loss the sums are there only where all else is; so the names are brought to the disk before and after they come.
+func TestNamesAreOnTheDiskBeforeTheSumsCome(t *testing.T) {
+	dir := t.TempDir()
+	staging := filepath.Join(dir, "staging")
+	for _, name := range []string{Sums, "data", "project"} {
+		assert.NilError(t, os.MkdirAll(filepath.Join(staging, name), 0o700))
+	}
+	var synced [][]string
+	sync := func(path string) error {
+		assert.Equal(t, path, dir)
+		synced = append(synced, names(t, path))
+		return nil
+	}
+	assert.NilError(t, publish(staging, dir, sync))
+	assert.DeepEqual(t, synced, [][]string{{"data", "project", "staging"}, {Sums, "data", "project", "staging"}})
+}
+
+// A disk that keeps no names takes nothing over: all goes back.
+func TestWhatCannotBeMadeDurableIsTakenBack(t *testing.T) {
+	for fail := range 2 {
+		dir := t.TempDir()
+		staging := filepath.Join(dir, "staging")
+		assert.NilError(t, os.MkdirAll(filepath.Join(staging, Sums), 0o700))
+		assert.NilError(t, os.MkdirAll(filepath.Join(staging, "data"), 0o700))
+		broken := errors.New("input/output error")
+		err := publish(staging, dir, func(string) error {
+			if fail--; fail < 0 {
+				return broken
+			}
+			return nil
+		})
+		assert.ErrorIs(t, err, broken)
+		assert.DeepEqual(t, names(t, dir), []string{"staging"})
+		assert.DeepEqual(t, names(t, staging), []string{Sums, "data"})
+	}
 }
 
 func TestNothingIsLeftOfAnExportThatFails(t *testing.T) {
