@@ -177,15 +177,12 @@ func (h *Held) Release(ctx context.Context) error {
 }
 
 func (h *Held) release(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	ctx = context.WithoutCancel(ctx)
+	soon, cancel := context.WithTimeout(ctx, releaseTimeout)
 	defer cancel()
-	done, left, err := letGoAll(ctx, h.q.Engine, h.items)
+	done, left, err := h.letGo(soon)
 	h.items = left
-	for i, r := range done {
-		if r.Gone && r.Item.Action == Pause {
-			r = h.startAgain(ctx, r)
-			done[i] = r
-		}
+	for _, r := range done {
 		h.spans[r.Item.ID] = span{h.spans[r.Item.ID].from, h.q.Now()}
 		if !r.Gone {
 			h.q.report(r.step(), r.Item, progress.Done)
@@ -199,29 +196,57 @@ func (h *Held) release(ctx context.Context) error {
 	if !h.ended {
 		h.end(len(left) == 0)
 	}
-	h.q.postStart(ctx, done)
-	if len(left) > 0 {
-		return err
+	if len(left) == 0 {
+		err = errors.Join(err, h.q.released(h.id))
 	}
-	return errors.Join(err, h.q.released(h.id))
+	h.q.postStart(ctx, done)
+	return err
 }
 
-// startAgain starts what the engine has ended by going away while it was paused: nobody else would.
-func (h *Held) startAgain(ctx context.Context, r Resumed) Resumed {
+// letGo lets go what is held, and starts what the engine has ended by going away while it was paused: nobody else would. What is still
+// down then, or cannot be asked about, is on record as stopped, so that recovery starts it too.
+func (h *Held) letGo(ctx context.Context) (done []Resumed, left []Item, err error) {
+	done, left, err = letGoAll(ctx, h.q.Engine, h.items)
+	if !h.engineLost() {
+		return done, left, err
+	}
+	var ended []Item
+	done = slices.DeleteFunc(done, func(r Resumed) bool {
+		if r.Gone && r.Item.Action == Pause {
+			ended = append(ended, r.Item)
+			return true
+		}
+		return false
+	})
+	started, down, failed := letGoAll(ctx, h.q.Engine, stopped(ended))
+	for _, r := range started {
+		r.Item.Action = Pause // as it was held
+		if !r.Gone {
+			h.q.Sink.Report(progress.Event{Step: "start", Object: r.Item.Label(), Status: progress.Warning, Text: "the engine went away while it was paused"})
+			h.stopped = append(h.stopped, r.Item)
+		}
+		done = append(done, r)
+	}
+	owed := append(stopped(withAction(left, Pause)), down...)
+	return done, append(left, down...), errors.Join(err, failed, h.q.record(h.id, owed))
+}
+
+func (h *Held) engineLost() bool {
 	select {
 	case <-h.lost:
+		return true
 	default:
-		return r
+		return false
 	}
-	it := r.Item
-	it.Action = Stop
-	how, gone, err := letGoOnce(ctx, h.q.Engine, it)
-	if err != nil || gone {
-		return r
+}
+
+// stopped are items as a hold by stopping has them: they are let go by a start.
+func stopped(items []Item) []Item {
+	items = slices.Clone(items)
+	for i := range items {
+		items[i].Action = Stop
 	}
-	h.q.Sink.Report(progress.Event{Step: "start", Object: it.Label(), Status: progress.Warning, Text: "the engine went away while it was paused"})
-	h.stopped = append(h.stopped, r.Item)
-	return Resumed{Item: r.Item, How: how}
+	return items
 }
 
 // postStart runs the services' own commands after a start. One that fails is told; the service runs.

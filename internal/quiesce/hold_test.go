@@ -449,3 +449,52 @@ func TestWhatTheEngineEndedByGoingAwayIsStartedAgain(t *testing.T) {
 		assert.Equal(t, len(h.Stopped()), 1)
 	}
 }
+
+// TestWhatTheEngineEndedIsStartedByRecoveryWhenItComesBackLate: after release has given up, a paused service that the engine's end has
+// stopped is still owed its start.
+func TestWhatTheEngineEndedIsStartedByRecoveryWhenItComesBackLate(t *testing.T) {
+	for _, failing := range []string{"Container", "Start"} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBed()
+			before := b.states()
+			h, err := b.q.Hold(t.Context(), b.plan(t, quiesce.Pause))
+			assert.NilError(t, err)
+			b.engine.Lose()
+			for _, service := range []string{"web", "db"} {
+				b.engine.SetState(b.ids[service], engine.Exited)
+			}
+			away := true
+			b.engine.Before(func(c enginetest.Call) error {
+				if away && c.Name == failing {
+					return errPlanted
+				}
+				return nil
+			})
+			err = h.Release(t.Context())
+			assert.ErrorContains(t, err, "resume db")
+			assert.ErrorContains(t, err, "resume web")
+			away = false
+			_, err = quiesce.Recover(t.Context(), b.engine, b.steps)
+			assert.NilError(t, err)
+			assert.DeepEqual(t, b.states(), before)
+			b.engine.SetState(b.ids["web"], engine.Exited)
+			assert.NilError(t, h.Release(t.Context()), "it may be called again")
+			assert.DeepEqual(t, b.states(), before)
+			pending, err := quiesce.Pending(b.steps)
+			assert.NilError(t, err)
+			assert.Equal(t, len(pending), 0)
+		})
+	}
+}
+
+func TestAHoldOfNothingIsReleasedAndToldOf(t *testing.T) {
+	b := newBed()
+	h, err := b.q.Hold(t.Context(), quiesce.Plan{Mode: quiesce.Pause})
+	assert.NilError(t, err)
+	assert.NilError(t, h.Release(t.Context()))
+	assert.NilError(t, h.Release(t.Context()))
+	assert.Equal(t, len(h.Times())+len(h.Stopped())+len(h.Items()), 0)
+	assert.Equal(t, h.Lasted(), time.Duration(0))
+	assert.Assert(t, !h.Expired())
+	assert.Equal(t, len(b.steps)+b.watches, 0)
+}

@@ -285,3 +285,33 @@ func TestAnEngineThatCannotPauseIsTold(t *testing.T) {
 	assert.Equal(t, cannot.Item.Service, "db")
 	assert.DeepEqual(t, b.states(), before)
 }
+
+// slow are the services' commands that take their time.
+type slow struct{ cut error }
+
+func (*slow) PreStop(context.Context, quiesce.Item) error { return nil }
+
+func (s *slow) PostStart(ctx context.Context, _ quiesce.Item) error {
+	select {
+	case <-ctx.Done():
+		s.cut = context.Cause(ctx)
+	case <-time.After(2 * time.Minute):
+	}
+	return s.cut
+}
+
+// TestAPostStartHasItsOwnTime: not what is left of the time in which services are let go.
+func TestAPostStartHasItsOwnTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := ordered()
+		commands := &slow{}
+		b.q.Hooks = commands
+		h, err := b.q.Hold(t.Context(), b.plan(t, quiesce.Stop))
+		assert.NilError(t, err)
+		assert.NilError(t, h.Release(t.Context()))
+		assert.NilError(t, commands.cut)
+		pending, err := quiesce.Pending(b.steps)
+		assert.NilError(t, err)
+		assert.Equal(t, len(pending), 0)
+	})
+}
