@@ -36,6 +36,11 @@ func owed(after []compose.Hook) []ref {
 	return out
 }
 
+// Began tells whether a hook of an interrupted run has begun: it may have locked something.
+func Began(steps []journal.Step) bool {
+	return slices.ContainsFunc(steps, func(s journal.Step) bool { return s.Name == stepRun })
+}
+
 // Owed returns the hooks that an interrupted run would have run afterwards and has not seen through, as service and point. One that was
 // under way may have done its work: it is run again.
 func Owed(steps []journal.Step) ([]compose.Hook, error) {

@@ -199,7 +199,7 @@ func (s *session) owedHooks(pending *journal.Interrupted) (owed []compose.Hook, 
 }
 
 // resolveHooks runs what an interrupted run has promised to run afterwards: what its before-… has locked must not stay locked. That a
-// command fails is said and hinders nothing.
+// command fails is said and hinders nothing; that no engine answers does, where something may be locked.
 func (s *session) resolveHooks(ctx context.Context, pending *journal.Interrupted) error {
 	owed, gone, err := s.owedHooks(pending)
 	if err != nil {
@@ -210,6 +210,13 @@ func (s *session) resolveHooks(ctx context.Context, pending *journal.Interrupted
 	}
 	if len(owed) == 0 {
 		return nil
+	}
+	if !s.reachable() && hooks.Began(pending.Steps) {
+		var names []string
+		for _, h := range owed {
+			names = append(names, h.When+" of "+h.Service)
+		}
+		return fmt.Errorf("hooks are still to run, and no engine answers: %s", strings.Join(names, ", "))
 	}
 	_, err = s.hookRunner().After(ctx, hooks.Plan{After: owed})
 	return err

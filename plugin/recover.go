@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/memsys/docker-memsys/compose"
+	"github.com/memsys/docker-memsys/hooks"
 	"github.com/memsys/docker-memsys/internal/backup"
 	"github.com/memsys/docker-memsys/internal/journal"
 	"github.com/memsys/docker-memsys/internal/progress"
@@ -336,5 +337,9 @@ func (s *session) unresolved(p *journal.Interrupted) (bool, error) {
 		return rec != nil, err
 	}
 	items, err := quiesce.Pending(p.Steps)
-	return len(items) > 0, err
+	if err != nil || len(items) > 0 {
+		return true, err
+	}
+	owed, err := hooks.Owed(p.Steps)
+	return len(owed) > 0 && hooks.Began(p.Steps), err
 }
