@@ -20,13 +20,16 @@ type Source struct {
 	Kind Kind
 	// Path is the absolute path on the engine's host, empty for a volume whose place only the engine knows.
 	Path string
-	// Volume describes a volume; nil for a bind.
+	// Volume describes a volume; nil for a bind, and for mounts of other kinds, which have no Path either.
 	Volume *VolumeInfo
 	// Mounts are its uses, sorted by service and target.
 	Mounts []Mount
 	// Excluded says why the source is not in the backup; empty where it is.
 	Excluded string
 }
+
+// System tells whether the source is a place of the machine's own, such as /etc or the engine's socket: data of the project is elsewhere.
+func (s Source) System() bool { return s.Path != "" && systemPath(s.Path) != "" }
 
 // VolumeInfo is a volume of the compose file, or an anonymous one seen in a live container.
 type VolumeInfo struct {

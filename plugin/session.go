@@ -171,6 +171,9 @@ func (s *session) locate(ctx context.Context, src compose.Source) (string, error
 	if src.Path != "" {
 		return src.Path, nil
 	}
+	if src.Volume == nil {
+		return "", errors.New(src.Excluded)
+	}
 	if !s.reachable() && src.Volume.Name == "" {
 		return "", errors.New("only the engine knows which anonymous volume it is, and it does not answer")
 	}

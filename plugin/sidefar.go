@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -63,7 +64,7 @@ type far struct {
 // startHelper starts a helper that sees the sources and, where it can, the backups directory.
 func (s *session) startHelper(ctx context.Context, a access, extra ...helper.Mount) (*far, error) {
 	f := &far{session: s, access: a, sink: s.app.sink(), made: map[string]engine.Volume{}, sent: map[string]string{}}
-	mounts := tidy(append(s.mounts(ctx, s.single), extra...), a == reads)
+	mounts := tidy(append(s.mounts(ctx), extra...), a == reads)
 	if !s.ours() || s.apart {
 		f.scratch = helper.Scratch
 	}
@@ -86,13 +87,13 @@ func (s *session) startHelper(ctx context.Context, a access, extra ...helper.Mou
 	for {
 		var err error
 		f.process, err = start(ctx, s.Engine.Client, s.helperSpec(f, mounts), f.handlers())
-		at := absentBind(err)
-		if at == "" || path.Dir(at) == at {
-			if err != nil {
-				return nil, err
-			}
+		if err == nil {
 			f.left.begin(ctx, f)
 			return f, nil
+		}
+		at := absentBind(err)
+		if at == "" || path.Dir(at) == at || !slices.ContainsFunc(mounts, func(m helper.Mount) bool { return m.Path == at }) {
+			return nil, err
 		}
 		mounts = tidy(instead(mounts, at, a), false)
 	}

@@ -26,8 +26,11 @@ func (s *session) place(ctx context.Context, src compose.Source) (string, error)
 	return m.Target, err
 }
 
-// mount is how a helper sees a source.
+// mount is how a helper sees a source. What belongs to the machine it does not see, unless it is restored.
 func (s *session) mount(ctx context.Context, src compose.Source) (helper.Mount, error) {
+	if _, restored := s.single[src.Name]; src.Path == "" && src.Volume == nil || src.System() && !restored {
+		return helper.Mount{}, errors.New(src.Excluded)
+	}
 	if src.Path != "" {
 		return s.bind(src.Path), nil
 	}
@@ -65,7 +68,7 @@ func (s *session) bind(at string) helper.Mount {
 func (s *session) ours() bool { return s.Info.Local || s.Info.SharesFiles }
 
 // mounts are what a helper sees of the sources. What cannot be mounted is told when it is read.
-func (s *session) mounts(ctx context.Context, single map[string]bool) []helper.Mount {
+func (s *session) mounts(ctx context.Context) []helper.Mount {
 	var out []helper.Mount
 	for _, src := range s.Sources {
 		m, err := s.mount(ctx, src)
@@ -73,7 +76,7 @@ func (s *session) mounts(ctx context.Context, single map[string]bool) []helper.M
 			continue
 		}
 		if m.Volume == "" {
-			m = s.nearest(m, single[src.Name])
+			m = s.nearest(m, s.single[src.Name])
 		}
 		out = append(out, m)
 	}
