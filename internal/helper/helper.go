@@ -75,10 +75,11 @@ type Spec struct {
 	Codecs     []Codec
 }
 
-// capabilities are the least with which the work is done. To read all without changing a time of access takes FOWNER; archives are
-// written into a file of the user's, which takes DAC_OVERRIDE.
+// capabilities are the least with which the work is done. DAC_OVERRIDE is to read files of any owner, and to write an archive into a file
+// of the user's; FOWNER to read without changing a time of access. DAC_READ_SEARCH would add nothing but to open files by their handle,
+// which is a way out of a container.
 func (s Spec) capabilities() []string {
-	list := []string{"DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER"}
+	list := []string{"DAC_OVERRIDE", "FOWNER"}
 	if s.Writes {
 		list = append(list, "CHOWN", "FSETID", "SETFCAP")
 	}

@@ -121,9 +121,9 @@ func TestAHelperServesAndLeavesNothing(t *testing.T) {
 
 func TestAHelperHasTheCapabilitiesOfItsWork(t *testing.T) {
 	for want, set := range map[string]func(*helper.Spec){
-		"DAC_OVERRIDE DAC_READ_SEARCH FOWNER":                            func(*helper.Spec) {},
-		"DAC_OVERRIDE DAC_READ_SEARCH FOWNER CHOWN FSETID SETFCAP":       func(s *helper.Spec) { s.Writes = true },
-		"DAC_OVERRIDE DAC_READ_SEARCH FOWNER CHOWN FSETID SETFCAP MKNOD": func(s *helper.Spec) { s.Writes, s.Devices = true, true },
+		"DAC_OVERRIDE FOWNER":                            func(*helper.Spec) {},
+		"DAC_OVERRIDE FOWNER CHOWN FSETID SETFCAP":       func(s *helper.Spec) { s.Writes = true },
+		"DAC_OVERRIDE FOWNER CHOWN FSETID SETFCAP MKNOD": func(s *helper.Spec) { s.Writes, s.Devices = true, true },
 	} {
 		s := newScene(t)
 		set(&s.spec)
