@@ -58,7 +58,7 @@ func (c *Client) Containers(ctx context.Context, f Filter) ([]Container, error) 
 	return out, nil
 }
 
-// Container returns the container with this id.
+// Container returns the container with this id or name.
 func (c *Client) Container(ctx context.Context, id string) (Container, error) {
 	res, err := c.api.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
 	if err != nil {

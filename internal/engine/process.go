@@ -57,7 +57,7 @@ func (c *Client) CreateContainer(ctx context.Context, p Process) (string, error)
 	return res.ID, nil
 }
 
-// RemoveContainer removes a container, running or not. ErrConflict: it is being removed already.
+// RemoveContainer removes the container with this id or name, running or not. ErrConflict: it is being removed already.
 func (c *Client) RemoveContainer(ctx context.Context, id string) error {
 	_, err := c.api.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true})
 	return c.wrap(err, "remove container", id)

@@ -58,11 +58,10 @@ func Start(ctx context.Context, e Engine, s Spec, h map[string]Handler) (*Proces
 func (p *Process) start(ctx context.Context, s Spec, info engine.Info, path string, h map[string]Handler) error {
 	name := strings.ToLower(rand.Text()[:12])
 	if s.Scratch {
-		v, err := p.engine.CreateVolume(ctx, engine.Volume{Name: "memsys-scratch-" + name, Labels: s.labels()})
-		if err != nil {
+		p.scratch = "memsys-scratch-" + name
+		if _, err := p.engine.CreateVolume(ctx, engine.Volume{Name: p.scratch, Labels: s.labels()}); err != nil {
 			return err
 		}
-		p.scratch = v.Name
 	}
 	what := engine.Process{
 		Name: "memsys-helper-" + name, Command: []string{"/" + program, Arg}, Labels: s.labels(), Mounts: s.mounts(p.scratch),
@@ -90,9 +89,10 @@ func (p *Process) create(ctx context.Context, what engine.Process, path, version
 		if err != nil {
 			return err
 		}
-		what.Image = ref
-		p.id, err = p.engine.CreateContainer(ctx, what)
+		what.Image, p.id = ref, what.Name // until it says its id, the container may be there all the same
+		id, err := p.engine.CreateContainer(ctx, what)
 		if err == nil {
+			p.id = id
 			return nil
 		}
 		if _, missing := p.engine.Image(ctx, ref); !errors.Is(missing, engine.ErrNotFound) || try == imageTries {

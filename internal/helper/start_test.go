@@ -222,6 +222,28 @@ func TestNothingIsLeftOfAHelperThatDoesNotStart(t *testing.T) {
 	s.nothingIsLeft(t)
 }
 
+// TestNothingIsLeftOfWhatTheEngineMadeUnheard: the answer is lost, as with an interruption in the middle of a request.
+func TestNothingIsLeftOfWhatTheEngineMadeUnheard(t *testing.T) {
+	for _, step := range []string{"CreateVolume", "CreateContainer"} {
+		t.Run(step, func(t *testing.T) {
+			s := newScene(t)
+			s.spec.Scratch = true
+			ctx, cancel := context.WithCancel(t.Context())
+			s.After(func(c enginetest.Call) error {
+				if c.Name != step {
+					return nil
+				}
+				cancel()
+				return ctx.Err()
+			})
+			_, err := helper.Start(ctx, s, s.spec, nil)
+			assert.ErrorIs(t, err, context.Canceled)
+			s.After(nil)
+			s.nothingIsLeft(t)
+		})
+	}
+}
+
 func TestTheEndOfAHelperIsExplained(t *testing.T) {
 	s := newScene(t)
 	p, err := helper.Start(t.Context(), s, s.spec, nil)

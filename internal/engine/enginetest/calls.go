@@ -44,16 +44,26 @@ func hasLabel(labels map[string]string, want string) bool {
 	return ok && (!exact || got == value)
 }
 
-// Container returns one container.
+// Container returns one container, by its id or name.
 func (e *Engine) Container(ctx context.Context, id string) (c engine.Container, err error) {
 	err = e.do(ctx, Call{"Container", id}, func() error {
 		var ok bool
-		if c, ok = e.containers[id]; !ok {
+		if c, ok = e.containers[e.idOf(id)]; !ok {
 			return engine.ErrNotFound
 		}
 		return nil
 	})
 	return c, err
+}
+
+// idOf is the id of the container with that name, or the word itself.
+func (e *Engine) idOf(word string) string {
+	for id, c := range e.containers {
+		if c.Name == word {
+			return id
+		}
+	}
+	return word
 }
 
 // change brings a container from one of the states into another; quiet are states in which nothing is done.

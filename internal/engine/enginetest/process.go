@@ -87,9 +87,10 @@ func (e *Engine) CreateContainer(ctx context.Context, p engine.Process) (id stri
 	return id, err
 }
 
-// RemoveContainer removes a container, running or not.
+// RemoveContainer removes a container, running or not, by its id or name.
 func (e *Engine) RemoveContainer(ctx context.Context, id string) error {
 	return e.do(ctx, Call{"RemoveContainer", id}, func() error {
+		id := e.idOf(id)
 		if _, ok := e.containers[id]; !ok {
 			return engine.ErrNotFound
 		}
