@@ -28,7 +28,7 @@ func (s *session) recoverDamaged(ctx context.Context, damaged *journal.DamagedEr
 	for _, svc := range p.Services {
 		p.Actions = append(p.Actions, "service "+svc.Name+" was held still ("+svc.Held+"), container "+svc.Container)
 	}
-	p.Actions = append(p.Actions, s.standingStill(ctx)...)
+	p.Actions = append(p.Actions, s.standingStill()...)
 	found := s.stagings(ctx)
 	for _, folder := range found {
 		p.Actions = append(p.Actions, filepath.Dir(folder)+" is between two states: former entries that are not in place are in "+folder+
@@ -37,12 +37,8 @@ func (s *session) recoverDamaged(ctx context.Context, damaged *journal.DamagedEr
 	for _, path := range s.unfinishedArchives() {
 		p.Actions = append(p.Actions, "an unfinished archive is in "+path+": it may go")
 	}
-	text := writeClean(s.app.out, damageText(p))
-	if format != "" {
-		text = s.app.printFormatted(format, p)
-	}
-	if text != nil {
-		return text
+	if err := s.app.printDamage(p, format); err != nil {
+		return err
 	}
 	hint := "start what stands still, and move " + damaged.Path + " away: the next command begins a new one"
 	if len(found) > 0 {
@@ -51,8 +47,11 @@ func (s *session) recoverDamaged(ctx context.Context, damaged *journal.DamagedEr
 	return &outcome{code: exitNeedsPerson, message: damaged.Error(), hint: hint, err: damaged}
 }
 
-// damageText is the account for a person; nothing where JSON is wanted.
-func damageText(p *recoveryPlan) string {
+// printDamage prints what is known.
+func (a *app) printDamage(p *recoveryPlan, format string) error {
+	if format != "" {
+		return a.printFormatted(format, p)
+	}
 	text := ""
 	if p.Step != "" {
 		text = "the last step on record is " + p.Step + "\n"
@@ -60,11 +59,11 @@ func damageText(p *recoveryPlan) string {
 	for _, line := range p.Actions {
 		text += line + "\n"
 	}
-	return text
+	return writeClean(a.out, text)
 }
 
 // standingStill are the project's containers that are paused or stopped.
-func (s *session) standingStill(context.Context) (out []string) {
+func (s *session) standingStill() (out []string) {
 	if !s.reachable() {
 		return []string{"no engine answers: what stands still cannot be seen"}
 	}
