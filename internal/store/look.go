@@ -20,9 +20,18 @@ func (d *Dir) look(name string) (Backup, error) {
 	b := Backup{Name: name, Path: d.path(name), Size: info.Size()}
 	b.Created, _ = ParseName(name, d.location())
 	if err := d.learn(&b); err != nil { // one that cannot be told about hides no other, and stops no backup
-		b.State, b.Why = Unverified, err.Error()
+		b.State, b.Why = Unverified, whyUnknown(err)
 	}
 	return b, nil
+}
+
+// whyUnknown says why nothing can be told about an archive, in few words where somebody else may do better.
+func whyUnknown(err error) string {
+	var denied *fs.PathError
+	if errors.As(err, &denied) && errors.Is(err, fs.ErrPermission) {
+		return "this user may not read " + filepath.Base(denied.Path)
+	}
+	return err.Error()
 }
 
 // learn fills b with what its record, its archive and its sums tell.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/tree"
+	"github.com/memsys/docker-memsys/internal/tree/treetest"
 )
 
 var start = time.Date(2026, 11, 20, 2, 0, 0, 0, time.UTC)
@@ -296,6 +297,26 @@ func TestAnArchiveThatCannotBeToldAboutHidesNoOther(t *testing.T) {
 		assert.Equal(t, b.State, Unverified)
 		assert.Assert(t, b.Why != "")
 		assert.Equal(t, latest(t, d), good.Name)
+	}
+}
+
+func TestAnArchiveThatThisUserMayNotReadIsListedWithTheReason(t *testing.T) {
+	d := newDir(t)
+	b := add(t, d, start, nil)
+	assert.NilError(t, os.Chmod(d.Path, 0o755))
+	for _, name := range []string{b.Name + recordSuffix, b.Name} {
+		assert.NilError(t, os.Chmod(filepath.Join(d.Path, name), 0))
+	}
+	for _, want := range []string{b.Name + recordSuffix, b.Name} {
+		var all []Backup
+		var err error
+		treetest.WithoutRights(t, filepath.Dir(d.Path), func() { all, err = d.List(t.Context()) })
+		assert.NilError(t, err)
+		assert.Equal(t, len(all), 1)
+		assert.Equal(t, all[0].State, Unverified)
+		assert.Equal(t, all[0].ID, "")
+		assert.Equal(t, all[0].Why, "this user may not read "+want)
+		assert.NilError(t, os.RemoveAll(filepath.Join(d.Path, b.Name+recordSuffix)))
 	}
 }
 

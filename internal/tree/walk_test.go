@@ -164,7 +164,7 @@ func TestAnUnreadableFolderIsAProblem(t *testing.T) {
 	defer os.Chmod(filepath.Join(root, "locked"), 0o755)
 	var problems []tree.Problem
 	var entries map[string]*tree.Entry
-	withoutRights(t, root, func() {
+	treetest.WithoutRights(t, root, func() {
 		entries, _ = walkAll(t, root, tree.WalkOptions{OnProblem: func(p tree.Problem) { problems = append(problems, p) }})
 	})
 	assert.Equal(t, len(entries), 4)

@@ -1,4 +1,4 @@
-package tree_test
+package treetest
 
 import (
 	"os"
@@ -10,9 +10,9 @@ import (
 	"gotest.tools/v3/assert"
 )
 
-// withoutRights runs f on a thread that has no rights on other users' files, also when root runs the tests, and lets it
+// WithoutRights runs f on a thread that has no rights on other users' files, also when root runs the tests, and lets it
 // reach below dir, a folder from t.TempDir.
-func withoutRights(t *testing.T, dir string, f func()) {
+func WithoutRights(t *testing.T, dir string, f func()) {
 	t.Helper()
 	if os.Getuid() != 0 {
 		f()
