@@ -225,23 +225,11 @@ func (s *session) expireAfterRecovery(ctx context.Context) {
 
 // printAside prints what was set aside as --format asks.
 func (a *app) printAside(all []restore.Aside, format string) error {
-	f := formatter.Format(format)
-	if format == "" || format == formatter.TableFormatKey {
-		f = asideTable
+	var rows []*asideRow
+	for _, one := range all {
+		rows = append(rows, &asideRow{aside: one, now: a.world.Now()})
 	}
-	c := formatter.Context{Output: a.out, Format: f}
-	rows := func(write func(formatter.SubContext) error) error {
-		for _, one := range all {
-			if err := write(&asideRow{aside: one, now: a.world.Now()}); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if err := c.Write(newAsideRow(), rows); err != nil {
-		return formatError(err, columns(newAsideRow().Header.(formatter.SubHeaderContext)))
-	}
-	return nil
+	return printRows(a, format, asideTable, newAsideRow(), rows)
 }
 
 // asideRow is a folder of entries set aside as templates see it.

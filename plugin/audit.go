@@ -163,23 +163,11 @@ func auditReportText(r *audit.Report) string {
 
 // printAudit prints records as --format asks.
 func (a *app) printAudit(all []audit.Record, opts auditOptions) error {
-	format := formatter.Format(opts.format)
-	if opts.format == "" || opts.format == formatter.TableFormatKey {
-		format = auditTable
+	var rows []*auditRow
+	for _, r := range all {
+		rows = append(rows, &auditRow{record: r, trunc: !opts.noTrunc})
 	}
-	c := formatter.Context{Output: a.out, Format: format, Trunc: !opts.noTrunc}
-	rows := func(write func(formatter.SubContext) error) error {
-		for _, r := range all {
-			if err := write(&auditRow{record: r, trunc: !opts.noTrunc}); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if err := c.Write(newAuditRow(), rows); err != nil {
-		return formatError(err, columns(newAuditRow().Header.(formatter.SubHeaderContext)))
-	}
-	return nil
+	return printRows(a, opts.format, auditTable, newAuditRow(), rows)
 }
 
 // auditRow is a record as templates see it.

@@ -98,36 +98,31 @@ func retentionWords(r compose.Retention) string {
 	return fmt.Sprintf("%d daily, %d weekly, %d monthly, the last %d", r.Daily, r.Weekly, r.Monthly, r.Last)
 }
 
-// tableOf is the table of list, with the notes where there are any.
-func tableOf(all []store.Backup) formatter.Format {
+// tableOf is the table of list, with the notes where there are any, and with why nothing is known of an archive.
+func tableOf(all []store.Backup) string {
+	table := listTable
 	if slices.ContainsFunc(all, func(b store.Backup) bool { return b.Note != "" && b.Reason != store.BeforeRestore }) {
-		return listTable + "\t{{.Note}}"
+		table += "\t{{.Note}}"
 	}
-	return listTable
+	if slices.ContainsFunc(all, func(b store.Backup) bool { return !described(b) && !b.Former }) {
+		table += "\t{{.Why}}"
+	}
+	return table
 }
+
+// described tells whether the archive or its record says what is in it.
+func described(b store.Backup) bool { return b.ID != "" }
 
 // printBackups prints backups as --format and --quiet ask.
 func (a *app) printBackups(all []store.Backup, opts listOptions) error {
-	format := formatter.Format(opts.format)
-	switch {
-	case opts.quiet:
-		format = "{{.Name}}"
-	case opts.format == "" || opts.format == formatter.TableFormatKey:
-		format = tableOf(all)
+	if opts.quiet {
+		opts.format = "{{.Name}}"
 	}
-	c := formatter.Context{Output: a.out, Format: format, Trunc: !opts.noTrunc}
-	rows := func(write func(formatter.SubContext) error) error {
-		for _, b := range all {
-			if err := write(&backupRow{Backup: b, now: a.world.Now(), trunc: !opts.noTrunc}); err != nil {
-				return err
-			}
-		}
-		return nil
+	var rows []*backupRow
+	for _, b := range all {
+		rows = append(rows, &backupRow{Backup: b, now: a.world.Now(), trunc: !opts.noTrunc})
 	}
-	if err := c.Write(newBackupRow(), rows); err != nil {
-		return formatError(err, columns(newBackupRow().Header.(formatter.SubHeaderContext)))
-	}
-	return nil
+	return printRows(a, opts.format, tableOf(all), newBackupRow(), rows)
 }
 
 // backupRow is a backup as templates see it.
@@ -174,9 +169,9 @@ func (r *backupRow) Proven() string {
 // Size is the size of the archive's file.
 func (r *backupRow) Size() string { return size(r.Backup.Size) }
 
-// Files is the number of files in the backup; a former script's archive does not say.
+// Files is the number of files in the backup; a former script's archive does not say, nor does one that cannot be read.
 func (r *backupRow) Files() string {
-	if r.Former || r.Backup.State == store.Damaged && r.Backup.Files == 0 {
+	if !described(r.Backup) {
 		return "-"
 	}
 	return strconv.FormatInt(r.Backup.Files, 10)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"sync"
 
+	"github.com/docker/cli/cli/command/formatter"
 	"github.com/docker/cli/templates"
 )
 
@@ -83,6 +84,27 @@ func (a *app) printFormatted(format string, v any) error {
 		return formatError(err, fieldsOf(v))
 	}
 	return a.printf("\n")
+}
+
+// printRows prints a listing by Docker's formatter: format is that of --format, and table what it is where none is given. header is a row
+// that holds nothing but the headings.
+func printRows[R formatter.SubContext](a *app, format, table string, header R, rows []R) error {
+	if format == "" || format == formatter.TableFormatKey {
+		format = table
+	}
+	c := formatter.Context{Output: a.out, Format: formatter.Format(format)}
+	err := c.Write(header, func(write func(formatter.SubContext) error) error {
+		for _, row := range rows {
+			if err := write(row); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return formatError(err, columns(header.FullHeader().(formatter.SubHeaderContext)))
+	}
+	return nil
 }
 
 // printJSON prints v on one line, as scripts read it.

@@ -63,29 +63,13 @@ func (a *app) sources(ctx context.Context, opts sourcesOptions) error {
 	if err != nil {
 		return err
 	}
-	format := formatter.Format(opts.format)
-	switch {
-	case opts.quiet:
-		format = "{{.Name}}"
-	case opts.format == "" || opts.format == formatter.TableFormatKey:
-		format = sourcesTable
-		if !opts.noTrunc && a.world.Out.Terminal {
-			fitSources(rows, a.world.OutWidth())
-		}
+	if opts.quiet {
+		opts.format = "{{.Name}}"
 	}
-	c := formatter.Context{Output: a.out, Format: format}
-	err = c.Write(newSourceRow(), func(write func(formatter.SubContext) error) error {
-		for _, row := range rows {
-			if err := write(row); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return formatError(err, columns(newSourceRow().Header.(formatter.SubHeaderContext)))
+	if (opts.format == "" || opts.format == formatter.TableFormatKey) && !opts.noTrunc && a.world.Out.Terminal {
+		fitSources(rows, a.world.OutWidth())
 	}
-	return nil
+	return printRows(a, opts.format, sourcesTable, newSourceRow(), rows)
 }
 
 // sourceRows finds the sources and measures those that this process reaches.
