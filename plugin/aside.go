@@ -79,6 +79,9 @@ func (a *app) aside(ctx context.Context, opts asideOptions) error {
 	if err != nil {
 		return err
 	}
+	if len(chosen) == 0 {
+		return a.printRemoved(chosen)
+	}
 	if err := a.confirm(ctx, "Remove "+asideWords(chosen)+"? No backup is known to have it.", opts.yes); err != nil {
 		return err
 	}
@@ -86,13 +89,20 @@ func (a *app) aside(ctx context.Context, opts asideOptions) error {
 	if ctx, err = s.begin(ctx, "aside", opts.lockOptions, map[string]any{"remove": opts.remove}); err != nil {
 		return err
 	}
-	if all, err = s.findAside(ctx); err == nil { // another run may have removed some, or put it back
-		if chosen, err = chooseAside(whole(all), opts.remove); err == nil {
-			err = s.removeAside(ctx, chosen)
-		}
+	if all, err = s.findAside(ctx); err == nil {
+		chosen = still(chosen, whole(all))
+		err = s.removeAside(ctx, chosen)
 	}
 	if err = errors.Join(err, s.end(ctx, err)); err != nil {
 		return err
+	}
+	return a.printRemoved(chosen)
+}
+
+// printRemoved says what is gone: of all that is set aside that may be nothing.
+func (a *app) printRemoved(chosen []restore.Aside) error {
+	if len(chosen) == 0 {
+		return a.printf("nothing is set aside\n")
 	}
 	return a.printf("removed %s\n", asideWords(chosen))
 }
@@ -125,9 +135,17 @@ func whole(all []restore.Aside) []restore.Aside {
 	return slices.DeleteFunc(all, func(a restore.Aside) bool { return a.Remains() })
 }
 
+// still are those of asked that are there now: another run may have removed some, or put them back. What it has set aside meanwhile nobody
+// was asked about.
+func still(asked, now []restore.Aside) []restore.Aside {
+	return slices.DeleteFunc(asked, func(a restore.Aside) bool {
+		return !slices.ContainsFunc(now, func(n restore.Aside) bool { return n.Path == a.Path })
+	})
+}
+
 // chooseAside are those of the ids.
 func chooseAside(all []restore.Aside, ids []string) ([]restore.Aside, error) {
-	if slices.Contains(ids, allAside) && len(all) > 0 {
+	if slices.Contains(ids, allAside) {
 		return all, nil
 	}
 	var chosen []restore.Aside
