@@ -49,8 +49,12 @@ func incomplete(r *backup.Result) []string {
 	return out
 }
 
-// problemText is an entry that could not be read as it should, and the reason without the words that its place says already.
+// problemText is an entry that could not be read as it should, and the reason without the words that its place says already; of a problem
+// that has no place, such as a service that was not held still, all that is said of it.
 func problemText(p archive.Problem) string {
+	if p.Source == "" {
+		return display.Clean(p.Error)
+	}
 	text := strings.TrimSuffix(p.Source+"/"+p.Path, "/.") + ": " + p.Kind
 	if i := strings.LastIndex(p.Error, ": "); i >= 0 {
 		return display.Clean(text + " (" + p.Error[i+2:] + ")")

@@ -13,10 +13,11 @@ import (
 
 func TestAProblemIsToldOnce(t *testing.T) {
 	for want, p := range map[string]archive.Problem{
-		"data: unreadable (permission denied)":   {Source: "data", Path: ".", Kind: "unreadable", Error: "read .: permission denied"},
-		"data/a: unreadable (permission denied)": {Source: "data", Path: "a", Kind: "unreadable", Error: "open a: permission denied"},
-		"data/a: unreadable (gone)":              {Source: "data", Path: "a", Kind: "unreadable", Error: "gone"},
-		"data/a: changed":                        {Source: "data", Path: "a", Kind: "changed"},
+		"data: unreadable (permission denied)":         {Source: "data", Path: ".", Kind: "unreadable", Error: "read .: permission denied"},
+		"data/a: unreadable (permission denied)":       {Source: "data", Path: "a", Kind: "unreadable", Error: "open a: permission denied"},
+		"data/a: unreadable (gone)":                    {Source: "data", Path: "a", Kind: "unreadable", Error: "gone"},
+		"service app was stopped: it may have written": {Kind: "hold", Error: "service app was stopped: it may have written"},
+		"data/a: changed":                              {Source: "data", Path: "a", Kind: "changed"},
 	} {
 		assert.Equal(t, problemText(p), want)
 	}
