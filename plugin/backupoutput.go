@@ -55,12 +55,12 @@ func problemText(p archive.Problem) string {
 	if p.Source == "" {
 		return display.Clean(p.Error)
 	}
-	text := strings.TrimSuffix(p.Source+"/"+p.Path, "/.") + ": " + p.Kind
-	if i := strings.LastIndex(p.Error, ": "); i >= 0 {
-		return display.Clean(text + " (" + p.Error[i+2:] + ")")
+	text, why := strings.TrimSuffix(p.Source+"/"+p.Path, "/.")+": "+p.Kind, p.Error
+	if i := strings.LastIndex(why, ": "); i >= 0 && strings.HasSuffix(why[:i], p.Path) {
+		why = why[i+2:]
 	}
-	if p.Error != "" {
-		text += " (" + p.Error + ")"
+	if why != "" {
+		text += " (" + why + ")"
 	}
 	return display.Clean(text)
 }
