@@ -226,15 +226,26 @@ func (q *Quiescer) hold(ctx context.Context, h *Held, it Item) error {
 	return nil
 }
 
-// preStop runs the service's own command before it is stopped.
+// preStop runs the service's own command before it is stopped. In a container that restarts again and again nothing runs that it could
+// prepare.
 func (q *Quiescer) preStop(ctx context.Context, it Item) error {
 	if it.Action != Stop || q.Hooks == nil {
 		return nil
 	}
-	if err := q.Hooks.PreStop(ctx, it); err != nil {
-		return fmt.Errorf("stop %s: its pre_stop command failed: %w", it.Label(), err)
+	err := q.Hooks.PreStop(ctx, it)
+	if err == nil || errors.Is(err, engine.ErrConflict) && q.state(ctx, it) == engine.Restarting {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("stop %s: its pre_stop command failed: %w", it.Label(), err)
+}
+
+// state is what the engine says of a container, empty where it does not answer.
+func (q *Quiescer) state(ctx context.Context, it Item) engine.State {
+	c, err := q.Engine.Container(context.WithoutCancel(ctx), it.ID)
+	if err != nil {
+		return ""
+	}
+	return c.State
 }
 
 func (q *Quiescer) act(ctx context.Context, it Item) error {

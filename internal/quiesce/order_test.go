@@ -315,3 +315,34 @@ func TestAPostStartHasItsOwnTime(t *testing.T) {
 		assert.Equal(t, len(pending), 0)
 	})
 }
+
+// refused are services whose own commands the engine refuses, since nothing runs that could take them.
+type refused struct{ become func() }
+
+func (r refused) PreStop(_ context.Context, it quiesce.Item) error {
+	if it.Service != "web" {
+		return nil
+	}
+	r.become()
+	return fmt.Errorf("flush: %w", engine.ErrConflict)
+}
+
+func (refused) PostStart(context.Context, quiesce.Item) error { return nil }
+
+// TestAPreStopThatCannotRun: a container that restarts again and again is stopped all the same; of others it ends the hold.
+func TestAPreStopThatCannotRun(t *testing.T) {
+	for _, state := range []engine.State{engine.Restarting, engine.Paused} {
+		b := ordered()
+		p := b.plan(t, quiesce.Stop)
+		b.q.Hooks = refused{become: func() { b.engine.SetState(b.ids["web"], state) }}
+		h, err := b.q.Hold(t.Context(), p)
+		if state == engine.Paused {
+			assert.ErrorContains(t, err, "its pre_stop command failed")
+			assert.Equal(t, b.calls("Stop"), "")
+			continue
+		}
+		assert.NilError(t, err)
+		assert.Equal(t, b.calls("Stop"), "Stop web, Stop worker, Stop db")
+		assert.NilError(t, h.Release(t.Context()))
+	}
+}
