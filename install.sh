@@ -156,8 +156,8 @@ unpack() {
   found    $actual"
 	tar -xzf "$1" -C "$work" docker-memsys 2>"$work/tar.log" ||
 		die "$1 does not hold docker-memsys: $(cat "$work/tar.log")"
-	for helper in memsys-helper-linux-amd64 memsys-helper-linux-arm64; do
-		tar -xzf "$1" -C "$work" "$helper" 2>/dev/null || rm -f "$work/$helper" # an archive need not hold it
+	for helper in $(tar -tzf "$1" | sed -n '/^memsys-helper-linux-[a-z0-9]*$/p'); do
+		tar -xzf "$1" -C "$work" "$helper" 2>"$work/tar.log" || die "cannot unpack $helper of $1: $(cat "$work/tar.log")"
 	done
 	for file in "$work/docker-memsys" "$work"/memsys-helper-linux-*; do
 		{ [ -L "$file" ] || [ -e "$file" ]; } || continue
@@ -211,13 +211,17 @@ put_in_place() {
 	staged=
 }
 
-# put_helpers replaces the programs for engines on other machines, which must be of the plugin's own version.
+# put_helpers replaces the programs for engines on other machines, which must be of the plugin's own version. Former ones are removed once
+# there is room for the new.
 put_helpers() {
-	rm -f "$dir"/memsys-helper-linux-*
 	for helper in "$work"/memsys-helper-linux-*; do
 		[ -f "$helper" ] || continue
-		{ cat "$helper" >"$staged.helper" && chmod 755 "$staged.helper" && mv -f "$staged.helper" "$dir/$(basename "$helper")"; } ||
-			die "cannot write to $dir: is the disk full?"
+		{ cat "$helper" >"$staged.helper" && chmod 755 "$staged.helper"; } || die "cannot write to $dir: is the disk full?"
+		sync "$staged.helper" 2>/dev/null || sync
+		mv -f "$staged.helper" "$dir/$(basename "$helper")" || die "cannot write to $dir: $(permission_hint)"
+	done
+	for helper in "$dir"/memsys-helper-linux-*; do
+		[ -f "$work/$(basename "$helper")" ] || rm -f "$helper"
 	done
 }
 

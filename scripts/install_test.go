@@ -105,9 +105,9 @@ func (m *machine) leavesNothing() {
 }
 
 // archive writes a released archive with its checksum beside it and returns its path.
-func (m *machine) archive(header tar.Header, content string) string {
+func (m *machine) archive(members ...member) string {
 	m.t.Helper()
-	packed := pack(m.t, header, content)
+	packed := pack(m.t, members...)
 	path := m.write("downloads/"+archiveName, packed, 0o644)
 	m.write("downloads/checksums.txt", sum("other")+"  other.tar.gz\n"+sum(packed)+"  "+archiveName+"\n", 0o644)
 	return path
@@ -117,15 +117,30 @@ func plainFile() tar.Header {
 	return tar.Header{Name: "docker-memsys", Mode: 0o755, Typeflag: tar.TypeReg}
 }
 
-func pack(t *testing.T, header tar.Header, content string) string {
+// armHelper is the program for engines on ARM.
+func armHelper() member {
+	header := plainFile()
+	header.Name = "memsys-helper-linux-arm64"
+	return member{header, "helper"}
+}
+
+// member is a file of an archive.
+type member struct {
+	header  tar.Header
+	content string
+}
+
+func pack(t *testing.T, members ...member) string {
 	t.Helper()
 	var packed bytes.Buffer
 	zipped := gzip.NewWriter(&packed)
 	writer := tar.NewWriter(zipped)
-	header.Size = int64(len(content))
-	assert.NilError(t, writer.WriteHeader(&header))
-	_, err := writer.Write([]byte(content))
-	assert.NilError(t, err)
+	for _, m := range members {
+		m.header.Size = int64(len(m.content))
+		assert.NilError(t, writer.WriteHeader(&m.header))
+		_, err := writer.Write([]byte(m.content))
+		assert.NilError(t, err)
+	}
 	assert.NilError(t, writer.Close())
 	assert.NilError(t, zipped.Close())
 	return packed.String()
@@ -249,7 +264,7 @@ func TestInstallRefusesAReadOnlyFolder(t *testing.T) {
 
 func TestInstallFromAReleasedArchive(t *testing.T) {
 	m := newMachine(t)
-	archive := m.archive(plainFile(), program)
+	archive := m.archive(member{plainFile(), program})
 	assert.NilError(t, os.Remove(filepath.Join(m.bin, "go")))
 	m.install(nil, "--from-file", archive).Assert(t, icmd.Success)
 	assert.Equal(t, readFile(t, m.installed()), program)
@@ -263,7 +278,7 @@ func TestInstallWithBusyboxAlone(t *testing.T) {
 		t.Skip("there is no busybox")
 	}
 	m := newMachine(t)
-	archive := m.archive(plainFile(), program)
+	archive := m.archive(member{plainFile(), program})
 	m.bin = filepath.Join(filepath.Dir(m.checkout), "busybox")
 	assert.NilError(t, os.Mkdir(m.bin, 0o755))
 	for _, name := range strings.Fields(string(applets)) {
@@ -278,14 +293,14 @@ func TestInstallWithBusyboxAlone(t *testing.T) {
 
 func TestInstallPrefersTheChecksumOfTheArchiveAlone(t *testing.T) {
 	m := newMachine(t)
-	archive := m.archive(plainFile(), program)
+	archive := m.archive(member{plainFile(), program})
 	m.write("downloads/checksums.txt", "", 0o644)
 	m.write("downloads/"+archiveName+".sha256", sum(readFile(t, archive))+" *"+archiveName+"\n", 0o644)
 	m.install(nil, "--from-file="+archive).Assert(t, icmd.Success)
 }
 
 func TestInstallRefusesAnArchiveWithoutOneRightChecksum(t *testing.T) {
-	right := sum(pack(t, plainFile(), program))
+	right := sum(pack(t, member{plainFile(), program}))
 	for name, test := range map[string]struct{ sums, message string }{
 		"wrong":      {sum("other") + "  " + archiveName + "\n", "the checksum of"},
 		"none":       {"", "no checksum of"},
@@ -295,7 +310,7 @@ func TestInstallRefusesAnArchiveWithoutOneRightChecksum(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newMachine(t)
-			archive := m.archive(plainFile(), program)
+			archive := m.archive(member{plainFile(), program})
 			m.write("downloads/checksums.txt", test.sums, 0o644)
 			m.refuses(nil, test.message, "--from-file", archive)
 		})
@@ -304,7 +319,7 @@ func TestInstallRefusesAnArchiveWithoutOneRightChecksum(t *testing.T) {
 
 func TestInstallRefusesAnArchiveThatIsCutShort(t *testing.T) {
 	m := newMachine(t)
-	archive := m.archive(plainFile(), program)
+	archive := m.archive(member{plainFile(), program})
 	packed := readFile(t, archive)
 	m.write("downloads/"+archiveName, packed[:len(packed)/2], 0o644)
 	m.refuses(nil, "the checksum of", "--from-file", archive)
@@ -327,7 +342,7 @@ func TestInstallRefusesAnArchiveWithSomethingElseInIt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newMachine(t)
-			m.refuses(nil, test.message, "--from-file", m.archive(test.header, test.content))
+			m.refuses(nil, test.message, "--from-file", m.archive(member{test.header, test.content}))
 		})
 	}
 }
@@ -355,18 +370,7 @@ func TestInstallPutsTheHelpersBesideThePlugin(t *testing.T) {
 	}
 	m := newMachine(t)
 	m.write("config/cli-plugins/memsys-helper-linux-amd64", "of another version", 0o755)
-	var packed bytes.Buffer
-	zipped := gzip.NewWriter(&packed)
-	writer := tar.NewWriter(zipped)
-	for name, content := range map[string]string{"docker-memsys": program, "memsys-helper-linux-arm64": "helper"} {
-		assert.NilError(t, writer.WriteHeader(&tar.Header{Name: name, Mode: 0o755, Typeflag: tar.TypeReg, Size: int64(len(content))}))
-		_, err := writer.Write([]byte(content))
-		assert.NilError(t, err)
-	}
-	assert.NilError(t, writer.Close())
-	assert.NilError(t, zipped.Close())
-	path := m.write("downloads/"+archiveName, packed.String(), 0o644)
-	m.write("downloads/checksums.txt", sum(packed.String())+"  "+archiveName+"\n", 0o644)
+	path := m.archive(member{plainFile(), program}, armHelper())
 	m.install(nil, "--from-file", path).Assert(t, icmd.Success)
 	assert.Equal(t, readFile(t, m.installed()), program)
 	assert.Equal(t, readFile(t, helper(m, "arm64")), "helper")
@@ -383,6 +387,21 @@ func TestInstallPutsTheHelpersBesideThePlugin(t *testing.T) {
 	unpacked.write("checkout/memsys-helper-linux-amd64", "helper", 0o755)
 	unpacked.install(nil).Assert(t, icmd.Success)
 	assert.Equal(t, readFile(t, helper(unpacked, "amd64")), "helper")
+}
+
+// TestAHelperForWhichThereIsNoRoomEndsTheInstallation: the former plugin keeps its own one, and none goes missing unheard.
+func TestAHelperForWhichThereIsNoRoomEndsTheInstallation(t *testing.T) {
+	for tool, message := range map[string]string{"cat": "is the disk full?", "tar": "cannot unpack memsys-helper-linux-arm64"} {
+		t.Run(tool, func(t *testing.T) {
+			m := newMachine(t)
+			former := m.write("config/cli-plugins/memsys-helper-linux-arm64", "of the former version", 0o755)
+			path := m.archive(member{plainFile(), program}, armHelper())
+			assert.NilError(t, os.Rename(filepath.Join(m.bin, tool), filepath.Join(m.bin, "real-"+tool)))
+			m.write("bin/"+tool, "#!/bin/sh\ncase \"$*\" in *memsys-helper-linux*) echo 'No space left on device' >&2; exit 1 ;; esac\nexec real-"+tool+" \"$@\"\n", 0o755)
+			m.refuses(nil, message, "--from-file", path)
+			assert.Equal(t, readFile(t, former), "of the former version")
+		})
+	}
 }
 
 func TestInstallOnAnotherSystemBuildsTheHelpersToo(t *testing.T) {
