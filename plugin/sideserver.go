@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -13,6 +12,7 @@ import (
 	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/backup"
 	"github.com/memsys/docker-memsys/internal/helper"
+	"github.com/memsys/docker-memsys/internal/restore"
 )
 
 // helperMain is the main of a helper container: it does the file work of the commands that it is called by.
@@ -41,7 +41,7 @@ func newFileServer(l caller, now func() time.Time) *fileServer {
 }
 
 func (f *fileServer) handlers() map[string]helper.Handler {
-	all := map[string]helper.Handler{
+	return map[string]helper.Handler{
 		callLook:     on(backup.Local{}.Look),
 		callRestless: on(f.restless),
 		callRead:     on(f.read),
@@ -50,10 +50,13 @@ func (f *fileServer) handlers() map[string]helper.Handler {
 		callSizes:    on(f.sizes),
 		callRemove:   acts(f.remove),
 		callShare:    on(f.share),
+		callPrepare:  on(f.prepare),
+		callRun:      on(f.run),
+		callRecover:  acts(f.recover),
+
+		callFindAside:   on(restore.FindAside),
+		callRemoveAside: acts(restore.RemoveAside),
 	}
-	maps.Copy(all, f.restoreHandlers())
-	maps.Copy(all, f.asideHandlers())
-	return all
 }
 
 // restless looks with the clock of the machine that has the files.

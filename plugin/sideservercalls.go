@@ -82,6 +82,18 @@ func (e lineEngine) Start(ctx context.Context, id string) error {
 	return e.line.Call(ctx, askStart, nameCall{Name: id}, nil)
 }
 
+func (e lineEngine) Volume(ctx context.Context, name string) (out engine.Volume, err error) {
+	return out, e.line.Call(ctx, askVolume, nameCall{Name: name}, &out)
+}
+
+func (e lineEngine) CreateVolume(ctx context.Context, v engine.Volume) (out engine.Volume, err error) {
+	return out, e.line.Call(ctx, askMakeVolume, v, &out)
+}
+
+func (e lineEngine) RemoveVolume(ctx context.Context, name string) error {
+	return e.line.Call(ctx, askRemoveVolume, nameCall{Name: name}, nil)
+}
+
 // lineHooks are the services' own commands, which the other end runs.
 type lineHooks struct{ line caller }
 
@@ -93,16 +105,4 @@ func (h lineHooks) PreStop(ctx context.Context, it quiesce.Item) error {
 // PostStart implements quiesce.Hooks.
 func (h lineHooks) PostStart(ctx context.Context, it quiesce.Item) error {
 	return h.line.Call(ctx, askPostStart, it, nil)
-}
-
-func (e lineEngine) Volume(ctx context.Context, name string) (out engine.Volume, err error) {
-	return out, e.line.Call(ctx, askVolume, nameCall{Name: name}, &out)
-}
-
-func (e lineEngine) CreateVolume(ctx context.Context, v engine.Volume) (out engine.Volume, err error) {
-	return out, e.line.Call(ctx, askMakeVolume, v, &out)
-}
-
-func (e lineEngine) RemoveVolume(ctx context.Context, name string) error {
-	return e.line.Call(ctx, askRemoveVolume, nameCall{Name: name}, nil)
 }

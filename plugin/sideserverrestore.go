@@ -10,7 +10,6 @@ import (
 	"github.com/memsys/docker-memsys/compose"
 	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/engine"
-	"github.com/memsys/docker-memsys/internal/helper"
 	"github.com/memsys/docker-memsys/internal/quiesce"
 	"github.com/memsys/docker-memsys/internal/restore"
 	"github.com/memsys/docker-memsys/internal/tree"
@@ -24,10 +23,6 @@ type openPlan struct {
 	engine bool
 	// end ends the context that the plan reads the archive with, which outlives the call that made it.
 	end context.CancelFunc
-}
-
-func (f *fileServer) restoreHandlers() map[string]helper.Handler {
-	return map[string]helper.Handler{callPrepare: on(f.prepare), callRun: on(f.run), callRecover: acts(f.recover)}
 }
 
 // prepare plans a restore and keeps the plan for run.

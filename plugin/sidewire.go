@@ -26,6 +26,9 @@ const (
 	callPrepare  = "restore.prepare"
 	callRun      = "restore.run"
 	callRecover  = "restore.recover"
+
+	callFindAside   = "aside.find"
+	callRemoveAside = "aside.remove"
 )
 
 // The methods that a helper calls.

@@ -93,25 +93,20 @@ func sentinels() map[string]error {
 
 // standard carries what needs no codec of the caller's. A system's error number crosses by its name, as numbers differ between systems.
 func standard() Codec {
-	known := sentinels()
+	named := Sentinel(sentinels())
 	return Codec{
 		Encode: func(err error) (string, any, bool) {
 			if name := errnoName(err); name != "" {
 				return "errno", name, true
 			}
-			for kind, sentinel := range known {
-				if err == sentinel { //nolint:errorlint // this one alone: the walk unwraps
-					return kind, nil, true
-				}
-			}
-			return "", nil, false
+			return named.Encode(err)
 		},
 		Decode: func(kind string, data json.RawMessage) error {
 			var name string
 			if kind == "errno" && json.Unmarshal(data, &name) == nil {
 				return errnoOf(name)
 			}
-			return known[kind]
+			return named.Decode(kind, data)
 		},
 	}
 }
