@@ -65,26 +65,35 @@ func (a Aside) Due(now, good time.Time) bool {
 // keepAside ends a swap whose former entries stay. It can be repeated.
 func (u *undo) keepAside(ctx context.Context, s *tree.Swap) error {
 	staging := string(s.Staging)
-	if !exists(staging) {
-		return nil // somebody has removed it, or has begun to
+	if staged, err := there(staging); !staged || err != nil {
+		return err // somebody has removed it, or has begun to
 	}
-	whole, err := loadSwap(s)
-	if err == nil && u.interrupted && !whole.File {
-		_, err = tree.Finish(ctx, whole)
-	}
-	if err == nil && exists(filepath.Join(staging, swapFile)) {
-		err = tree.CompleteOld(whole)
+	begun, err := there(filepath.Join(staging, swapFile))
+	if begun { // else it is over, and services may have used the source since
+		err = u.endAside(ctx, s)
 	}
 	if err == nil {
-		err = durable.Rename(filepath.Join(staging, swapFile), filepath.Join(staging, asideFile))
-	}
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		err = tree.RemoveAll(ctx, filepath.Join(staging, "new"))
 	}
 	if err != nil {
 		return fmt.Errorf("keep former entries in %s: %w", staging, err)
 	}
 	return nil
+}
+
+// endAside makes the former entries whole, and makes the record of the swap theirs.
+func (u *undo) endAside(ctx context.Context, s *tree.Swap) error {
+	whole, err := loadSwap(s)
+	if err == nil && u.interrupted && !whole.File {
+		_, err = tree.Finish(ctx, whole)
+	}
+	if err == nil {
+		err = tree.CompleteOld(whole)
+	}
+	if err == nil {
+		err = durable.Rename(filepath.Join(string(s.Staging), swapFile), filepath.Join(string(s.Staging), asideFile))
+	}
+	return err
 }
 
 func exists(path string) bool {

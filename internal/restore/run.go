@@ -235,6 +235,7 @@ func (x *execution) back(ctx context.Context, cause error) error {
 	if err := x.begun().revert(ctx, x.Volumes); err != nil {
 		return &StuckError{Err: errors.Join(cause, err), Where: x.begun().where()}
 	}
+	_ = x.Journal.Step(stepCleaned, nil) // without it the next command sets the time of the roots once more
 	if err := x.release(ctx); err != nil {
 		return &StuckError{Err: errors.Join(cause, err), Where: []string{"the data is as it was before", "not all services could be started again"}}
 	}

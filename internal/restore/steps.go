@@ -25,7 +25,7 @@ const (
 	stepRevert = "restore.revert" // the old state counts
 	stepDone   = "restore.done"   // nothing is left to do
 
-	stepCleaned = "restore.cleaned" // the data is in order after the commit, and services may use it
+	stepCleaned = "restore.cleaned" // the data is in order, after the commit or the way back, and services may use it
 )
 
 // RecordVolume puts on record that a volume is made for a restore, before it is.

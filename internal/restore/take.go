@@ -30,15 +30,30 @@ func (k take) forward() error { return durable.Rename(k.old(), k.new()) }
 
 // back returns them. It can be repeated; entries that are back are left alone.
 func (k take) back() error {
-	if exists(k.old()) || !exists(k.new()) {
-		return nil
+	if returned, err := there(k.old()); returned || err != nil {
+		return err
+	}
+	if staged, err := there(k.new()); !staged || err != nil {
+		return err
 	}
 	return durable.Rename(k.new(), k.old())
+}
+
+// there tells whether something has the name, and fails where that cannot be seen: what would be removed then may be the last copy.
+func there(path string) (bool, error) {
+	_, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // giveBack returns entries that were taken into a staging whose swap is reverted, as they were. The swap is over first: with the staged
 // entries gone, no move could be told.
 func (u *undo) giveBack(s *tree.Swap) error {
+	if staged, err := there(string(s.Staging)); !staged || err != nil {
+		return err // they were returned before it got the name under which it is removed
+	}
 	if len(s.Moves) > 0 { // the moves are on record until the end of the swap
 		if err := tree.RenewStaged(s); err != nil {
 			return fmt.Errorf("put back what was set aside: %w", err)
