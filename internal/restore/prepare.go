@@ -137,14 +137,7 @@ func (p *Plan) choice(t *Target) (func(*tree.Entry) bool, error) {
 	if t.Single {
 		return func(e *tree.Entry) bool { return fileChosen(t, e, skip) }, nil
 	}
-	return func(e *tree.Entry) bool {
-		if database, ok := databaseOf(e.Path); ok && e.Kind == tree.File {
-			c := *e
-			c.Path = database
-			return skip(e) != "" || skip(&c) != ""
-		}
-		return skip(e) != ""
-	}, nil
+	return func(e *tree.Entry) bool { return skip(e) != "" }, nil
 }
 
 // fileChosen tells whether patterns choose a source that is a single file, by its name or by the source's.

@@ -185,7 +185,7 @@ func (t *Target) scope() []tree.RawPath {
 		roots[top] = true
 	}
 	for _, path := range t.Changes.Removed {
-		if _, ok := databaseOf(path); ok && !added[path] {
+		if t.view.besideDatabase(path) && !added[path] {
 			roots[path] = true
 		}
 	}

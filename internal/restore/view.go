@@ -22,16 +22,17 @@ type view struct {
 	// blocked are folders that belong to somebody else now: nothing is restored into them.
 	blocked []string
 
-	archived map[string]bool
-	parents  map[string]bool          // lead to chosen entries, not chosen themselves
-	heirs    map[string]string        // first name of a file that is not chosen -> the chosen name that takes its place
-	firsts   map[string]tree.Expected // those first names
-	Lost     []string                 // entries of the archive below blocked folders
-	disorder string                   // the first entry that does not stand in the order of a walk
-	devices  []string
-	Entries  int64
-	Bytes    int64
-	room     int64 // bytes that are no holes
+	archived  map[string]bool
+	databases map[string]bool          // those of archived that can be databases of SQLite
+	parents   map[string]bool          // lead to chosen entries, not chosen themselves
+	heirs     map[string]string        // first name of a file that is not chosen -> the chosen name that takes its place
+	firsts    map[string]tree.Expected // those first names
+	Lost      []string                 // entries of the archive below blocked folders
+	disorder  string                   // the first entry that does not stand in the order of a walk
+	devices   []string
+	Entries   int64
+	Bytes     int64
+	room      int64 // bytes that are no holes
 }
 
 // entries are all entries of an archive in its order, with their names in the archive.
@@ -75,7 +76,8 @@ func newScopedView(prefix string, each entries, paths []tree.RawPath, blocked []
 
 // look reads all entries once.
 func (v *view) look() (*view, error) {
-	v.archived, v.parents, v.heirs, v.firsts = map[string]bool{}, map[string]bool{}, map[string]string{}, map[string]tree.Expected{}
+	v.archived, v.databases, v.parents = map[string]bool{}, map[string]bool{}, map[string]bool{}
+	v.heirs, v.firsts = map[string]string{}, map[string]tree.Expected{}
 	links := map[string][]string{}
 	last := ""
 	for x, err := range v.own() {
@@ -95,6 +97,9 @@ func (v *view) look() (*view, error) {
 			continue
 		}
 		v.archived[e.Path] = true
+		if paged(e) {
+			v.databases[e.Path] = true
+		}
 		v.Entries++
 		v.Bytes += e.Size
 		v.room += e.Size - holes(e)
@@ -218,9 +223,9 @@ func (v *view) isBlocked(path string) bool {
 	return slices.ContainsFunc(v.blocked, func(b string) bool { return path == b || strings.HasPrefix(path, b+"/") })
 }
 
-// chosen tells whether an entry, or a folder above it, was chosen. Entries come folders first.
+// chosen tells whether an entry, a folder above it, or the database that it belongs to was chosen. These come first.
 func (v *view) chosen(e *tree.Entry) bool {
-	if v.choice == nil || v.choice(e) {
+	if v.choice == nil || v.choice(e) || e.Kind == tree.File && v.besideDatabase(e.Path) {
 		return true
 	}
 	return e.Path != "." && v.archived[parentOf(e.Path)]
@@ -288,10 +293,7 @@ func (v *view) place(e *tree.Entry) (*tree.Entry, bool) {
 
 // covers tells whether a restore decides about a path of the live source: it was chosen, lies below what was chosen, or leads there.
 func (v *view) covers(path string) bool {
-	if v.choice == nil || v.parents[path] || v.inScope(path) {
-		return true
-	}
-	if database, ok := databaseOf(path); ok && v.archived[database] && v.scope == nil {
+	if v.choice == nil || v.parents[path] || v.inScope(path) || v.besideDatabase(path) {
 		return true
 	}
 	for ; path != "."; path = parentOf(path) {
@@ -302,15 +304,27 @@ func (v *view) covers(path string) bool {
 	return v.archived["."]
 }
 
-// databaseOf is the SQLite database that a path would be the log, index or journal of. They go together: beside a database of another time
-// a log would be replayed on top of it.
-func databaseOf(path string) (string, bool) {
+// besideDatabase tells whether a path is the log, index or journal of a database that was chosen by its name. They go together: beside a
+// database of another time a log would be replayed on top of it.
+func (v *view) besideDatabase(path string) bool {
+	if v.scope != nil {
+		return false // an undo is about no more than its paths
+	}
 	for _, suffix := range []string{"-wal", "-shm", "-journal"} {
-		if database, ok := strings.CutSuffix(path, suffix); ok {
-			return database, true
+		if name, ok := strings.CutSuffix(path, suffix); ok {
+			return v.databases[name]
 		}
 	}
-	return "", false
+	return false
+}
+
+// smallestPage is the least that a page of SQLite has; every size of one is a multiple of it.
+const smallestPage = 512
+
+// paged tells whether a file is made of whole pages, as every database is, an encrypted one too. What has no page yet replays no log; of a
+// further name the size is not told.
+func paged(e *tree.Entry) bool {
+	return e.Kind == tree.Hardlink || e.Kind == tree.File && e.Size > 0 && e.Size%smallestPage == 0
 }
 
 // inside is the path of a place below root, relative to it.
