@@ -154,16 +154,14 @@ func asideAt(ctx context.Context, place Place) ([]Aside, error) {
 		if !exists(filepath.Join(path, "old")) {
 			continue
 		}
-		a, _, err := readAside(path)
+		a, n, err := readAside(path)
 		if err != nil {
 			return nil, err
 		}
-		if a.Unknown {
-			a.Source, a.Root = place.Source, root
-		}
-		if a.Root != root {
+		if n != nil && !n.of(dir, root) {
 			continue
 		}
+		a.Root = root
 		if a.Source == "" {
 			a.Source = place.Source
 		}
@@ -179,23 +177,34 @@ func asideAt(ctx context.Context, place Place) ([]Aside, error) {
 func readAside(path string) (Aside, *noted, error) {
 	a := Aside{Path: path}
 	data, err := os.ReadFile(filepath.Join(path, asideFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		info, err := os.Stat(path)
-		if err != nil {
-			return a, nil, err
-		}
-		a.Unknown, a.Time = true, info.ModTime()
-		return a, nil, nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return a, nil, err
 	}
 	n := new(noted)
-	if err := json.Unmarshal(data, n); err != nil || n.Swap == nil {
-		return a, nil, fmt.Errorf("read %s: it is not what a restore writes", filepath.Join(path, asideFile))
+	if err == nil && json.Unmarshal(data, n) == nil && n.Swap != nil {
+		a.ID, a.Source, a.Backup, a.Time, a.Why, a.Root = n.Note.ID, n.Note.Source, n.Note.Backup, n.Note.Time, n.Note.Why, string(n.Root)
+		return a, n, nil
 	}
-	a.ID, a.Source, a.Backup, a.Time, a.Why, a.Root = n.Note.ID, n.Note.Source, n.Note.Backup, n.Note.Time, n.Note.Why, string(n.Root)
-	return a, n, nil
+	a.Why = "it has no record"
+	if err == nil {
+		a.Why = "its record is not what a restore writes"
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return a, nil, err
+	}
+	a.Unknown, a.Time = true, info.ModTime()
+	return a, nil, nil
+}
+
+// of tells whether the entries were set aside of the source at root, whose staging folders lie in dir: both may have moved since.
+func (n *noted) of(dir, root string) bool {
+	now, err := filepath.Rel(dir, root)
+	if err != nil {
+		return false
+	}
+	then, err := filepath.Rel(filepath.Dir(string(n.Staging)), string(n.Root))
+	return err == nil && then == now
 }
 
 // weigh counts what lies in a tree.

@@ -29,3 +29,53 @@ func TestWhatAKilledRemovalHasLeftIsNoCopyAndGoes(t *testing.T) {
 	assert.NilError(t, err)
 	assert.Equal(t, len(entries), 0)
 }
+
+// TestADamagedRecordHidesNoOtherEntriesSetAside, nor its own: they go when somebody says so.
+func TestADamagedRecordHidesNoOtherEntriesSetAside(t *testing.T) {
+	b := newBed(t)
+	root := b.source("data")
+	write(t, root, "a", "1")
+	path := b.backup(t)
+	write(t, root, "a", "2")
+	req := b.request(t, path)
+	req.NoSafety = "no space"
+	b.do(t, req)
+	write(t, root, tree.StagingName("rotten")+"/old/a", "3", tree.StagingName("rotten")+"/"+asideFile, `{"root":"/`)
+	found, err := FindAside(t.Context(), b.places())
+	assert.NilError(t, err)
+	assert.Equal(t, len(found), 2, "%+v", found)
+	for _, a := range found {
+		assert.Equal(t, a.Unknown, a.ID == "", "%+v", a)
+		assert.Equal(t, a.Entries, int64(1))
+		_, why := setAside(a.Path)
+		assert.Equal(t, why != "", a.Unknown, why)
+		assert.NilError(t, RemoveAside(t.Context(), a))
+	}
+}
+
+// TestEntriesSetAsideMoveWithTheirSource: the folder of a project has another name since, or its volume another place.
+func TestEntriesSetAsideMoveWithTheirSource(t *testing.T) {
+	b := newBed(t)
+	b.source("in/data")
+	b.sources[0].Name = "data"
+	b.source("in/conf.yaml")
+	b.sources[1].Name = "conf.yaml"
+	write(t, b.dir, "in/data/a", "1", "in/conf.yaml", "1")
+	path := b.backup(t)
+	write(t, b.dir, "in/data/a", "2", "in/conf.yaml", "2")
+	req := b.request(t, path)
+	req.NoSafety = "no space"
+	b.do(t, req)
+	assert.NilError(t, os.Rename(b.path("in"), b.path("moved")))
+	for i := range b.sources {
+		b.sources[i].Path = b.path("moved", b.sources[i].Name)
+	}
+	places := append(b.places(), Place{Source: "all", Root: b.path("moved")}) // the folder around a single file is another source
+	found, err := FindAside(t.Context(), places)
+	assert.NilError(t, err)
+	got := map[string]string{}
+	for _, a := range found {
+		got[a.Source] = a.Root
+	}
+	assert.DeepEqual(t, got, map[string]string{"data": b.sources[0].Path, "conf.yaml": b.sources[1].Path})
+}

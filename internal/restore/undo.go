@@ -123,9 +123,9 @@ func (p *Plan) former(s RestoredState) (*Target, compose.Source, string) {
 		t.Prefix, t.Single = t.source.Prefix, t.source.SingleFile
 	case s.From == FromAside:
 		t.former = s.Aside
-		_, n, err := readAside(s.Aside)
-		if err != nil || n == nil || !exists(filepath.Join(s.Aside, "old")) {
-			return nil, now, "what was set aside in " + s.Aside + " is gone"
+		n, why := setAside(s.Aside)
+		if why != "" {
+			return nil, now, why
 		}
 		t.kept = n.Note.Kept
 		if len(n.Folders) > 0 {
@@ -140,6 +140,21 @@ func (p *Plan) former(s RestoredState) (*Target, compose.Source, string) {
 		t.Aside = "the source is not in backups now: " + now.Excluded
 	}
 	return t, now, ""
+}
+
+// setAside is the record of entries that were set aside, or why they cannot be put back.
+func setAside(path string) (*noted, string) {
+	if !exists(filepath.Join(path, "old")) {
+		return nil, "what was set aside in " + path + " is gone"
+	}
+	a, n, err := readAside(path)
+	switch {
+	case err != nil:
+		return nil, "what was set aside cannot be put back: " + err.Error()
+	case n == nil:
+		return nil, "what was set aside in " + path + " can only be put back by hand: " + a.Why
+	}
+	return n, ""
 }
 
 // newView looks through what has the content of a target.
