@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // The staging gets one of these endings before it is removed: with its own name gone, the swap is over, and a removal that
@@ -43,15 +44,6 @@ func Discard(ctx context.Context, s *Swap) error {
 		}
 	}
 	return parent.sync()
-}
-
-// DiscardStaging removes a staging for which no swap was planned. One that is gone is fine.
-func DiscardStaging(ctx context.Context, root, id string) error {
-	staging, err := StagingPath(root, id)
-	if err != nil {
-		return err
-	}
-	return Discard(ctx, &Swap{Root: RawPath(root), Staging: RawPath(staging), File: true})
 }
 
 // Staged tells whether the staging of a swap is there, under its own name or one of those before it is removed.
@@ -128,7 +120,15 @@ func restoreTime(s *Swap, parent *folder, before *Entry, suffix string) error {
 		}
 		at = a.Entry(".").ModTime
 	}
-	return parent.setModTime(at)
+	return putTime(parent, at)
+}
+
+// putTime sets a folder's time back to what it was. Of a folder that is somebody else's it cannot be set: nothing else is lost then.
+func putTime(dir *folder, at time.Time) error {
+	if err := dir.setModTime(at); err != nil && !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return nil
 }
 
 // SettleTime sets the time of the source that it has in its old or new state, for a swap whose staging is gone: whoever removed it may not have
@@ -143,7 +143,7 @@ func SettleTime(s *Swap, pick func(FolderChange) Attributes) error {
 	}
 	defer root.Close()
 	at := pick(s.Folders[0]).Entry(".").ModTime
-	return pathError("set time", string(s.Root), errors.Join(root.setModTime(at), root.sync()))
+	return pathError("set time", string(s.Root), errors.Join(putTime(root, at), root.sync()))
 }
 
 // RemoveAll removes a tree and follows no link; folders that their owner may not write are made writable first.

@@ -99,7 +99,7 @@ func DiscardAside(ctx context.Context, staging string) error {
 	if err := RemoveAll(ctx, staging+finishedSuffix); err != nil {
 		return err
 	}
-	return errors.Join(parent.setModTime(before.ModTime), parent.sync())
+	return errors.Join(putTime(parent, before.ModTime), parent.sync())
 }
 
 // Stamp is the time now as the change times of the file system have it that holds root: its mode is set to what it is. It is zero where
