@@ -325,6 +325,27 @@ func TestAnInterruptedRestoreThroughAHelperIsPutBack(t *testing.T) {
 	assert.Assert(t, b.running())
 }
 
+// TestAContainerThatTakesAnothersPlaceDuringARestoreIsStarted, and none of another project that has its number.
+func TestAContainerThatTakesAnothersPlaceDuringARestoreIsStarted(t *testing.T) {
+	b := newSideBed(t)
+	made := b.backup()
+	other := b.engine.Add(engine.Container{Name: "another-app-1", Project: "another", Service: "app", Number: "1", State: engine.Exited})
+	var successor string
+	b.ask(func(_ *childProcess, method string, raw json.RawMessage) {
+		if method == askStep && strings.Contains(string(raw), "restore.swap") && successor == "" {
+			all, err := b.engine.Containers(t.Context(), engine.Filter{Project: "notes"})
+			assert.Check(t, err)
+			b.engine.Remove(all[0].ID)
+			all[0].ID, all[0].State = "", engine.Exited
+			successor = b.engine.Add(all[0])
+		}
+	})
+	err := b.restore(t.Context(), made)
+	assert.NilError(t, err)
+	assert.Equal(t, b.engine.State(other), engine.Exited)
+	assert.Equal(t, b.engine.State(successor), engine.Running)
+}
+
 // TestAnotherRunRecoversThroughAHelper: the client died, so all that is left is what the journal tells.
 func TestAnotherRunRecoversThroughAHelper(t *testing.T) {
 	b := newSideBed(t)

@@ -144,15 +144,17 @@ func (f *far) close(ctx context.Context) error {
 func (f *far) handlers() map[string]helper.Handler {
 	e := f.session.Engine
 	all := map[string]helper.Handler{
-		askStep:       acts(f.step),
-		askSafety:     on(func(ctx context.Context, _ nothing) (restore.Saved, error) { return f.safety(ctx) }),
-		askSafetyAt:   on(f.safetyAt),
-		askKeep:       acts(f.keep),
-		askForget:     acts(f.forget),
-		askContainers: on(func(ctx context.Context, c nameCall) ([]engine.Container, error) { return f.session.containers(ctx) }),
-		askContainer:  on(func(ctx context.Context, c nameCall) (engine.Container, error) { return e.Container(ctx, c.Name) }),
-		askPause:      acts(func(ctx context.Context, c nameCall) error { return e.Pause(ctx, c.Name) }),
-		askUnpause:    acts(func(ctx context.Context, c nameCall) error { return e.Unpause(ctx, c.Name) }),
+		askStep:     acts(f.step),
+		askSafety:   on(func(ctx context.Context, _ nothing) (restore.Saved, error) { return f.safety(ctx) }),
+		askSafetyAt: on(f.safetyAt),
+		askKeep:     acts(f.keep),
+		askForget:   acts(f.forget),
+		askContainers: on(func(ctx context.Context, c engine.Filter) ([]engine.Container, error) {
+			return f.session.others(e.Containers(ctx, c))
+		}),
+		askContainer: on(func(ctx context.Context, c nameCall) (engine.Container, error) { return e.Container(ctx, c.Name) }),
+		askPause:     acts(func(ctx context.Context, c nameCall) error { return e.Pause(ctx, c.Name) }),
+		askUnpause:   acts(func(ctx context.Context, c nameCall) error { return e.Unpause(ctx, c.Name) }),
 		askStop: acts(func(ctx context.Context, c nameCall) error {
 			return e.Stop(ctx, c.Name, time.Duration(c.Seconds*float64(time.Second)))
 		}),

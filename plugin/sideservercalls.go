@@ -59,7 +59,7 @@ func (j lineJournal) Step(name string, data any) error {
 type lineEngine struct{ line caller }
 
 func (e lineEngine) Containers(ctx context.Context, f engine.Filter) (out []engine.Container, err error) {
-	return out, e.line.Call(ctx, askContainers, nameCall{Filter: f}, &out)
+	return out, e.line.Call(ctx, askContainers, f, &out)
 }
 
 func (e lineEngine) Container(ctx context.Context, id string) (out engine.Container, err error) {

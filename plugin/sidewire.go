@@ -7,7 +7,6 @@ import (
 
 	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/backup"
-	"github.com/memsys/docker-memsys/internal/engine"
 	"github.com/memsys/docker-memsys/internal/helper"
 	"github.com/memsys/docker-memsys/internal/journal"
 	"github.com/memsys/docker-memsys/internal/restore"
@@ -107,9 +106,8 @@ type (
 		Data json.RawMessage `json:"data,omitempty"`
 	}
 	nameCall struct {
-		Name    string        `json:"name"`
-		Seconds float64       `json:"seconds,omitempty"`
-		Filter  engine.Filter `json:"filter"`
+		Name    string  `json:"name"`
+		Seconds float64 `json:"seconds,omitempty"`
 	}
 )
 
