@@ -18,7 +18,6 @@ type Process struct {
 	Name    string
 	Image   string
 	Command []string
-	Env     []string
 	Labels  map[string]string
 	// Mounts need Type, Name or Source, Destination, ReadOnly.
 	Mounts []Mount
@@ -47,7 +46,7 @@ func (c *Client) CreateContainer(ctx context.Context, p Process) (string, error)
 	res, err := c.api.ContainerCreate(ctx, client.ContainerCreateOptions{
 		Name: p.Name, HostConfig: host,
 		Config: &container.Config{
-			Image: p.Image, Cmd: p.Command, Env: p.Env, Labels: p.Labels, User: "0:0", NetworkDisabled: true,
+			Image: p.Image, Cmd: p.Command, Labels: p.Labels, User: "0:0", NetworkDisabled: true,
 			OpenStdin: true, StdinOnce: true, AttachStdin: true, AttachStdout: true, AttachStderr: true,
 		},
 	})

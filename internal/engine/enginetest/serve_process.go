@@ -69,7 +69,7 @@ func (e *Engine) serveCreate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p := engine.Process{
-		Name: r.URL.Query().Get("name"), Image: in.Image, Command: in.Cmd, Env: in.Env, Labels: in.Labels,
+		Name: r.URL.Query().Get("name"), Image: in.Image, Command: in.Cmd, Labels: in.Labels,
 		Capabilities: in.HostConfig.CapAdd, HostUsers: in.HostConfig.UsernsMode.IsHost(),
 	}
 	for _, m := range in.HostConfig.Mounts {
