@@ -21,4 +21,5 @@
 // Of all these states the test lays out, for each moment: the one in which everything is missing that may be; two in which all names and attributes
 // are there and the content that was not synced is missing or zeros, what ext4 and XFS are known for (Linux, Documentation/filesystems/ext4,
 // "auto_da_alloc", "data=ordered"); the one in which nothing is missing; and some that a seed draws.
+// And to show that a sync is needed: the one in which only what that sync alone has made durable is missing.
 package power

@@ -17,6 +17,7 @@ const (
 	zeros  model = "names and attributes, content that was not synced is zeros"
 	whole  model = "everything"
 	mixed  model = "some"
+	lacks  model = "everything but what the sync that is taken away would have made durable"
 )
 
 // loss is one way in which the power fails.
@@ -76,6 +77,11 @@ func (s *op) covers(o *op) bool {
 // after is what is on the disk when the power comes back.
 func (r *recording) after(l loss) *disk {
 	forced := r.durable(l)
+	if l.model == lacks {
+		for i, ever := range r.durable(loss{before: l.before}) {
+			forced[i] = forced[i] || !ever
+		}
+	}
 	d := r.start.clone()
 	p := player{disk: d, loss: l, lost: map[nameKey]bool{}, held: map[id]bool{}}
 	if l.model == mixed {
@@ -121,12 +127,15 @@ func (p *player) play(o *op, forced bool) {
 }
 
 func (p *player) keepsNames(o *op, forced bool) bool {
-	keep := forced || p.loss.model != strict
-	if p.loss.model == mixed && !forced {
-		keep = p.random.Float64() < p.names
-		for _, c := range o.changes {
-			keep = keep && !p.lost[nameKey{c.dir, c.name}]
-		}
+	keep := forced
+	switch p.loss.model {
+	case short, zeros, whole:
+		keep = true
+	case mixed:
+		keep = forced || p.random.Float64() < p.names
+	}
+	for _, c := range o.changes {
+		keep = keep && !p.lost[nameKey{c.dir, c.name}]
 	}
 	for _, c := range o.changes {
 		if !keep {
@@ -159,6 +168,8 @@ func (p *player) keepsAttributes(o *op, forced bool) bool {
 	switch p.loss.model {
 	case strict:
 		return forced
+	case lacks:
+		return forced && !p.held[o.file]
 	case mixed:
 		return forced || !p.held[o.file] && p.random.Float64() < p.names
 	}
