@@ -161,12 +161,10 @@ func enough(t testing.TB, rounds int, hits map[string]int) {
 		total += n
 	}
 	t.Logf("killed %d of %d, at: %v", total, rounds, hits)
-	assert.Assert(t, total > 0, "no round killed anything")
-	if rounds < 8 { // too few for a law of numbers
-		return
-	}
 	assert.Assert(t, total*2 >= rounds, "only %d of %d rounds killed anything", total, rounds)
-	assert.Assert(t, len(hits) > 1, "all kills at the same step: %v", hits)
+	if rounds >= 8 { // a few may well find the same long step
+		assert.Assert(t, len(hits) > 1, "all kills at the same step: %v", hits)
+	}
 }
 
 // backUp makes a backup that nothing disturbs, after one that was interrupted or not, and returns how long it took. The
