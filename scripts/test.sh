@@ -13,6 +13,7 @@ if ! command -v gcc >/dev/null; then
 	left_out "the race detector: there is no C compiler"
 	race=
 fi
+export GORACE="atexit_sleep_ms=10 ${GORACE:-}" # tests start this program a thousand times: each would wait a second for late races
 for module in . bench; do
 	step "unit tests of module $module"
 	cd "$repo/$module"
