@@ -27,6 +27,7 @@ func (d *Dir) Sweep(now time.Time) error {
 	if err != nil {
 		return err
 	}
+	var failed error
 	for _, e := range entries {
 		age := halfWrittenAge
 		switch {
@@ -42,10 +43,10 @@ func (d *Dir) Sweep(now time.Time) error {
 			continue
 		}
 		if removed := os.Remove(filepath.Join(d.Path, e.Name())); removed != nil && !errors.Is(removed, fs.ErrNotExist) {
-			return removed
+			failed = errors.Join(failed, removed)
 		}
 	}
-	return nil
+	return failed
 }
 
 // halfWritten tells the names that durable.WriteFile uses for files that stand beside archives.
