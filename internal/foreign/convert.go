@@ -12,7 +12,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/tree"
@@ -212,7 +211,7 @@ func (r *conversion) store(ctx context.Context, p *sourcePlan) error {
 		if err := r.add(ctx, name, &e, holder); err != nil {
 			return err
 		}
-		if e.Kind == tree.Symlink && leadsOut("", at, e.Link) {
+		if e.Kind == tree.Symlink && leadsOut(at, e.Link) {
 			r.warn(fmt.Sprintf("link %q leads out of source %s: it is taken over as it is, and never followed", at, p.taken.Source))
 		}
 		if e.Kind == tree.File && e.Mode&0o6000 != 0 {
@@ -330,12 +329,4 @@ func (r *conversion) manifestSource(p *sourcePlan) archive.Source {
 		out.Mounts = append(out.Mounts, archive.Mount(m))
 	}
 	return out
-}
-
-// Spooled is how many bytes Convert spools at most.
-func (c *Contents) Spooled() int64 { return c.Unpacked }
-
-// OriginOf describes where a manifest's contents came from.
-func (c *Contents) OriginOf(name, sha256 string) *archive.Origin {
-	return &archive.Origin{File: name, Format: c.Format, Size: c.Size, SHA256: sha256, Modified: c.Modified.UTC().Truncate(time.Second)}
 }

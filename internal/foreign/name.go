@@ -57,13 +57,12 @@ func checkWindows(raw string) error {
 	return nil
 }
 
-// leadsOut tells whether a symbolic link at path points to somewhere outside of root, or to an absolute place.
-func leadsOut(root, path, target string) bool {
+// leadsOut tells whether a symbolic link at path, which is relative to a root, points to somewhere outside of that, or to an absolute place.
+func leadsOut(path, target string) bool {
 	if strings.HasPrefix(target, "/") {
 		return true
 	}
-	rel := strings.TrimPrefix(strings.TrimPrefix(path, root), "/")
-	depth := strings.Count(rel, "/")
+	depth := strings.Count(path, "/")
 	for part := range strings.SplitSeq(target, "/") {
 		switch part {
 		case "", ".":

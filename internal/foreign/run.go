@@ -56,7 +56,7 @@ const spare = 16 << 20
 
 // room checks that spool and archive have room. Both are no larger than the contents, and a little for each entry.
 func (r *Runner) room(dir string, c *Contents) error {
-	need := 2*c.Spooled() + 1024*c.Entries + spare
+	need := 2*c.Unpacked + 1024*c.Entries + spare
 	free, err := r.Free(dir)
 	if err != nil {
 		return fmt.Errorf("free space of %s: %w", dir, err)
@@ -136,10 +136,11 @@ func (r *Runner) manifest(j Job, sum string, now time.Time) (*archive.Manifest, 
 	if err != nil {
 		return nil, fmt.Errorf("draw id: %w", err)
 	}
+	c := j.Contents
 	return &archive.Manifest{
 		Format: archive.FormatVersion, Tool: j.Tool, ID: id, Sequence: j.Sequence, Created: now, Reason: store.Import, Note: j.Note,
 		Project: j.Project, Services: j.Services, Quiesce: archive.Quiesce{Mode: "none"}, Warnings: j.Warnings,
-		Origin: j.Contents.OriginOf(j.Name, sum),
+		Origin: &archive.Origin{File: j.Name, Format: c.Format, Size: c.Size, SHA256: sum, Modified: c.Modified.UTC().Truncate(time.Second)},
 	}, nil
 }
 
