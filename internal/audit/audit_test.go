@@ -313,7 +313,7 @@ func TestALogThatCannotBeWrittenIsAnError(t *testing.T) {
 	assert.Assert(t, err != nil)
 }
 
-// TestAStateFolderThatCannotBeWrittenStopsNoRecord: it says so.
+// A state folder that cannot be written stops no record; it is said.
 func TestTheHeadCannotBeKept(t *testing.T) {
 	l := newLog(t)
 	add(t, l, 1, 1)
