@@ -171,24 +171,29 @@ func (s *session) importer(ctx context.Context, record func(step string, data an
 	}
 }
 
-// ownerOf tells whose a source is now: who gets what an archive does not say the owner of.
-func (s *session) ownerOf(ctx context.Context) func(string) (int, int) {
-	known := map[string][2]int{}
-	return func(name string) (int, int) {
+// ownerOf tells whose a source is now: who gets what an archive does not say the owner of. Where that cannot be seen, it is this user.
+func (s *session) ownerOf(ctx context.Context) func(string) (uid, gid int, seen bool) {
+	type owner struct {
+		uid, gid int
+		seen     bool
+	}
+	known := map[string]owner{}
+	return func(name string) (int, int, bool) {
 		if _, ok := known[name]; !ok {
-			known[name] = [2]int{max(0, s.app.world.UID), max(0, os.Getgid())}
+			known[name] = owner{uid: max(0, s.app.world.UID), gid: max(0, os.Getgid())}
 			for _, src := range s.Sources {
 				if src.Name != name {
 					continue
 				}
 				if place, err := s.locate(ctx, src); err == nil {
 					if e, err := tree.Lstat(tree.Resolve(place)); err == nil {
-						known[name] = [2]int{e.UID, e.GID}
+						known[name] = owner{e.UID, e.GID, true}
 					}
 				}
 			}
 		}
-		return known[name][0], known[name][1]
+		o := known[name]
+		return o.uid, o.gid, o.seen
 	}
 }
 
@@ -220,6 +225,7 @@ func (s *session) native(ctx context.Context, b store.Backup, opts restoreOption
 			return err
 		}
 		defer func() { err = errors.Join(err, c.Discard()) }()
+		p.Warnings = c.Manifest.Warnings
 		own := b
 		own.Path, own.Former = c.Path, false
 		return do(own, p)

@@ -13,6 +13,7 @@ import (
 	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/audit"
 	"github.com/memsys/docker-memsys/internal/foreign"
+	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/store"
 )
 
@@ -161,6 +162,9 @@ func (s *session) runImport(ctx context.Context, p *foreignPlan, note string) (r
 	b, err := run.Publish(ctx, c)
 	if err != nil {
 		return nil, err
+	}
+	for _, warning := range c.Manifest.Warnings {
+		s.app.sink().Report(progress.Event{Step: "import", Object: b.Name, Status: progress.Warning, Text: warning})
 	}
 	s.audited.archives = append(s.audited.archives, audit.Archive{Change: audit.Made, Name: b.Name, SHA256: c.Report.SHA256})
 	s.audited.incomplete = s.audited.incomplete || !c.Manifest.Complete

@@ -28,6 +28,8 @@ type bed struct {
 	contents *Contents
 	mapping  *Mapping
 	manifest *archive.Manifest
+	// unseen is the owner of the place.
+	unseen bool
 }
 
 func newBed(t testing.TB) *bed {
@@ -122,7 +124,7 @@ func (b *bed) runner() *Runner {
 	return &Runner{
 		Clock: func() time.Time { return someTime }, Progress: progress.Discard, Free: func(string) (int64, error) { return 1 << 40, nil },
 		Temporary: func(string) error { return nil }, Publishing: func(string) error { return nil },
-		NewID: func() (string, error) { return "id", nil }, Owner: func(string) (int, int) { return os.Getuid(), os.Getgid() },
+		NewID: func() (string, error) { return "id", nil }, Owner: func(string) (int, int, bool) { return os.Getuid(), os.Getgid(), !b.unseen },
 	}
 }
 

@@ -23,8 +23,8 @@ type Conversion struct {
 	Manifest *archive.Manifest
 	// Spool takes the contents of files on their way; it is empty, and the caller's to remove.
 	Spool *os.File
-	// Owner is who gets what the format does not say the owner of, in a source.
-	Owner func(source string) (uid, gid int)
+	// Owner is that of a Runner.
+	Owner func(source string) (uid, gid int, seen bool)
 }
 
 // Convert reads the archive again and writes what m takes of it into w, which stays the caller's to close. The order is that of a walk,
@@ -224,7 +224,10 @@ func (r *conversion) store(ctx context.Context, p *sourcePlan) error {
 // attributes gives an entry what its format does not know: an owner, and a time.
 func (r *conversion) attributes(e *tree.Entry, it *item, source string) {
 	if !it.owned && r.Owner != nil {
-		e.UID, e.GID = r.Owner(source)
+		var seen bool
+		if e.UID, e.GID, seen = r.Owner(source); !seen {
+			r.warn(fmt.Sprintf("whose source %s is cannot be seen from here: its files are given to %d:%d", source, e.UID, e.GID))
+		}
 	}
 	if e.ModTime.IsZero() {
 		e.ModTime = r.Modified
@@ -304,7 +307,7 @@ func (r *conversion) describe(plans []*sourcePlan) {
 	}
 	m.Warnings = append(m.Warnings, r.Warnings...)
 	if !r.Owned {
-		m.Warnings = append(m.Warnings, fmt.Sprintf("%s does not say whose all files are: they belong to the owner of each source as it is now", r.Format))
+		m.Warnings = append(m.Warnings, fmt.Sprintf("%s does not say whose all files are: they are given to the owner of each source as it is now, where that can be seen", r.Format))
 	}
 	for _, name := range r.mapping.Absent {
 		m.Warnings = append(m.Warnings, "the archive does not hold source "+name)
@@ -320,7 +323,7 @@ func (r *conversion) manifestSource(p *sourcePlan) archive.Source {
 		SingleFile: root.Kind != tree.Dir, Mode: root.Mode, UID: root.UID, GID: root.GID,
 	}
 	if !root.owned && r.Owner != nil {
-		out.UID, out.GID = r.Owner(s.Name)
+		out.UID, out.GID, _ = r.Owner(s.Name)
 	}
 	if v := s.Volume; v != nil {
 		out.Volume = &archive.Volume{Key: v.Key, Name: v.Name, Driver: v.Driver, Options: v.Options, Labels: v.Labels, External: v.External}

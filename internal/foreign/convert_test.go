@@ -110,6 +110,14 @@ func TestWhatAFormatDoesNotSayComesFromThePlace(t *testing.T) {
 	assert.Assert(t, strings.Contains(strings.Join(b.manifest.Warnings, ""), "does not say whose"))
 }
 
+// Whose a place is may not be seen from here: then it is said whom the files are given to.
+func TestAnOwnerThatCannotBeSeenIsTold(t *testing.T) {
+	b := newBed(t)
+	b.unseen = true
+	assert.NilError(t, b.attempt(zipOf(t, zipPart{name: "data/a", body: "x", dos: true})))
+	assert.Assert(t, strings.Contains(strings.Join(b.manifest.Warnings, ""), "whose source data is cannot be seen from here: its files are given to "), b.manifest.Warnings)
+}
+
 func TestAFileThatChangesBetweenTheReadingsIsRefused(t *testing.T) {
 	b := newBed(t)
 	path := b.path("archive")

@@ -24,8 +24,8 @@ type Runner struct {
 	NewID                 func() (string, error)
 	// Free is what is free on the file system of a path.
 	Free func(path string) (int64, error)
-	// Owner is who gets what the format does not say the owner of, in a source.
-	Owner func(source string) (uid, gid int)
+	// Owner is who gets what the format does not say the owner of, in a source; seen is false where whose that is cannot be told.
+	Owner func(source string) (uid, gid int, seen bool)
 }
 
 // Job is one archive to take over.
@@ -38,7 +38,6 @@ type Job struct {
 	Sequence int64
 	Note     string
 	Tool     string
-	Warnings []string
 }
 
 // NoSpaceError says that a folder has not the room that taking over an archive needs.
@@ -139,7 +138,7 @@ func (r *Runner) manifest(j Job, sum string, now time.Time) (*archive.Manifest, 
 	c := j.Contents
 	return &archive.Manifest{
 		Format: archive.FormatVersion, Tool: j.Tool, ID: id, Sequence: j.Sequence, Created: now, Reason: store.Import, Note: j.Note,
-		Project: j.Project, Services: j.Services, Quiesce: archive.Quiesce{Mode: "none"}, Warnings: j.Warnings,
+		Project: j.Project, Services: j.Services, Quiesce: archive.Quiesce{Mode: "none"},
 		Origin: &archive.Origin{File: j.Name, Format: c.Format, Size: c.Size, SHA256: sum, Modified: c.Modified.UTC().Truncate(time.Second)},
 	}, nil
 }
