@@ -50,7 +50,9 @@ func Start(ctx context.Context, e Engine, s Spec, h map[string]Handler) (*Proces
 	}
 	p := &Process{engine: e, stderr: &tail{}}
 	if err := p.start(ctx, s, info, path, h); err != nil {
-		return nil, errors.Join(fmt.Errorf("start the helper container: %w", err), p.Close(context.WithoutCancel(ctx)))
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*endTime)
+		defer cancel()
+		return nil, errors.Join(fmt.Errorf("start the helper container: %w", err), p.Close(ctx))
 	}
 	return p, nil
 }

@@ -66,3 +66,15 @@ func (b Bench) hang(t *testing.T) {
 	assert.Equal(t, out.String(), "hanging\n")
 	assert.Equal(t, b.state(t, id), engine.Running, "its container goes on")
 }
+
+// heard is a writer that tells when something was written.
+type heard struct {
+	bytes.Buffer
+	once func()
+}
+
+func (h *heard) Write(p []byte) (int, error) {
+	n, err := h.Buffer.Write(p)
+	h.once()
+	return n, err
+}

@@ -1,7 +1,6 @@
 package enginetest
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -80,16 +79,4 @@ func environment(env []string, name string) string {
 		}
 	}
 	return ""
-}
-
-// heard is a writer that tells when something was written.
-type heard struct {
-	bytes.Buffer
-	once func()
-}
-
-func (h *heard) Write(p []byte) (int, error) {
-	n, err := h.Buffer.Write(p)
-	h.once()
-	return n, err
 }
