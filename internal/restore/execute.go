@@ -16,6 +16,7 @@ import (
 type work struct {
 	target *Target
 	swap   *tree.Swap
+	moving bool            // its swap has begun
 	kept   map[string]bool // roots of what stays in place
 	stayed []tree.RawPath  // those of them that were not left alone only since nobody asked for them
 	writer *tree.Writer
@@ -126,6 +127,7 @@ func (x *execution) swapOne(ctx context.Context, w *work) error {
 	if err := x.Journal.Step(stepSwap, trimmed(swap)); err != nil {
 		return err
 	}
+	w.moving = true
 	problems, err := tree.Apply(ctx, swap, x.moved)
 	x.note(w, problems)
 	return err

@@ -13,6 +13,7 @@ import (
 	"github.com/memsys/docker-memsys/compose"
 	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/engine"
+	"github.com/memsys/docker-memsys/internal/engine/enginetest"
 )
 
 // reasons are those of a plan's refusals.
@@ -150,6 +151,38 @@ func TestContainerThatComesUpDuringTheSafetyBackupEndsTheRestore(t *testing.T) {
 	_, err = r.Run(t.Context(), p)
 	assert.ErrorContains(t, err, "notes-late-1 has started meanwhile")
 	assert.Equal(t, read(t, root, "a"), "2")
+}
+
+// TestContainerThatComesUpDuringTheSwapStandsStillOnTheWayBack, and runs again on the data as it was.
+func TestContainerThatComesUpDuringTheSwapStandsStillOnTheWayBack(t *testing.T) {
+	b := newBed(t)
+	root := b.source("data")
+	write(t, root, "a", "1")
+	path := b.backup(t)
+	write(t, root, "a", "2")
+	p, err := prepare(t, b.request(t, path))
+	assert.NilError(t, err)
+	j := b.openJournal(t)
+	assert.NilError(t, j.Begin("restore", nil))
+	r := b.runner(j)
+	var late string
+	r.onMove = func() error {
+		late = b.app("late", root)
+		return errPlanted
+	}
+	stopped := false
+	b.engine.After(func(c enginetest.Call) error {
+		if c.Name == "Stop" && c.Object == late {
+			now, _ := os.ReadFile(root + "/a") // aside at this moment
+			stopped = string(now) != "2"
+		}
+		return nil
+	})
+	_, err = r.Run(t.Context(), p)
+	assert.ErrorIs(t, err, errPlanted)
+	assert.Assert(t, stopped, "it was not stopped before the way back")
+	assert.Equal(t, read(t, root, "a"), "2")
+	assert.Equal(t, b.engine.State(late), engine.Running)
 }
 
 func TestRemovedContainerIsStartedByServiceAndNumber(t *testing.T) {

@@ -120,22 +120,19 @@ func (r *Runner) Recover(ctx context.Context, rec *Recovery) (err error) {
 	if rec.Committed {
 		return rec.undo.clean(ctx)
 	}
-	held, err := r.holdUsers(ctx, rec)
+	held, err := r.holdUsers(ctx, rec.Roots)
 	if err != nil {
 		return err
 	}
 	if err := rec.undo.revert(ctx, r.Volumes); err != nil {
 		return &StuckError{Err: err, Where: rec.undo.where()}
 	}
-	if held != nil {
-		err = held.Release(ctx)
-	}
-	return errors.Join(err, r.forget(rec.undo.record))
+	return errors.Join(release(ctx, held), r.forget(rec.undo.record))
 }
 
 // holdUsers stops what runs on the data of an unfinished restore, such as containers that came up with the machine.
-func (r *Runner) holdUsers(ctx context.Context, rec *Recovery) (*quiesce.Held, error) {
-	if r.Containers == nil || len(rec.Roots) == 0 {
+func (r *Runner) holdUsers(ctx context.Context, roots []string) (*quiesce.Held, error) {
+	if r.Containers == nil || len(roots) == 0 {
 		return nil, nil
 	}
 	containers, err := r.Containers(ctx)
@@ -143,7 +140,7 @@ func (r *Runner) holdUsers(ctx context.Context, rec *Recovery) (*quiesce.Held, e
 		return nil, fmt.Errorf("look for containers that use the data: %w", err)
 	}
 	p := &Plan{volumes: map[string]engine.Volume{}, req: Request{Volumes: r.Volumes}}
-	for _, root := range rec.Roots {
+	for _, root := range roots {
 		p.Targets = append(p.Targets, &Target{Name: root, Root: root})
 	}
 	var failed error

@@ -232,11 +232,15 @@ func (x *execution) save(ctx context.Context) error {
 func (x *execution) back(ctx context.Context, cause error) error {
 	ctx = context.WithoutCancel(ctx)
 	_ = x.Journal.Step(stepRevert, nil) // without it the next command reverts all the same: no commit is on record
+	users, err := x.holdUsers(ctx, x.moving())
+	if err != nil { // who cannot be seen must not keep the data between two states
+		cause = errors.Join(cause, err)
+	}
 	if err := x.begun().revert(ctx, x.Volumes); err != nil {
 		return &StuckError{Err: errors.Join(cause, err), Where: x.begun().where()}
 	}
 	_ = x.Journal.Step(stepCleaned, nil) // without it the next command sets the time of the roots once more
-	if err := x.release(ctx); err != nil {
+	if err := errors.Join(x.release(ctx), release(ctx, users)); err != nil {
 		return &StuckError{Err: errors.Join(cause, err), Where: []string{"the data is as it was before", "not all services could be started again"}}
 	}
 	if err := x.forget(x.recorded); err != nil {
@@ -274,6 +278,25 @@ func (r *Runner) forget(id string) error {
 		return nil
 	}
 	return r.Forget(id)
+}
+
+// moving are the roots whose swap has begun.
+func (x *execution) moving() []string {
+	var roots []string
+	for _, w := range x.work {
+		if w.moving {
+			roots = append(roots, w.target.Root)
+		}
+	}
+	return roots
+}
+
+// release lets go what is held; nil: nothing.
+func release(ctx context.Context, held *quiesce.Held) error {
+	if held == nil {
+		return nil
+	}
+	return held.Release(ctx)
 }
 
 func (x *execution) release(ctx context.Context) error {
