@@ -33,7 +33,7 @@ func (b *bed) replay(s *story, l loss, again bool) error {
 		return err
 	}
 	v.now = now
-	if err := errors.Join(v.data(), v.archives(), v.latest(), v.kept(v.state()), v.leftovers()); err != nil {
+	if err := errors.Join(v.data(), v.archives(), v.latest(), v.kept(v.state()), v.forgotten(), v.leftovers()); err != nil {
 		return fmt.Errorf("%w\nrecover said: %s", err, output)
 	}
 	if v.now.at(backups+"/audit.jsonl") != nil {
@@ -175,6 +175,17 @@ func (v *verdict) kept(path string) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// forgotten holds a command that was done to what it took off the record: no restore that did not count can be undone.
+func (v *verdict) forgotten() error {
+	folder := v.state() + "/restores"
+	for _, name := range v.now.names(folder) {
+		if v.done() && !strings.HasPrefix(name, ".") && v.end.at(folder+"/"+name) == nil {
+			return fmt.Errorf("%s/%s is there again", folder, name)
+		}
+	}
+	return nil
 }
 
 // latest holds latest_backup.txt to an archive that counts.
