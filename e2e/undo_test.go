@@ -10,7 +10,6 @@ import (
 	"gotest.tools/v3/assert"
 	"gotest.tools/v3/icmd"
 
-	"github.com/memsys/docker-memsys/internal/journal"
 	"github.com/memsys/docker-memsys/internal/tree/treetest"
 )
 
@@ -108,47 +107,6 @@ func TestUndoFromWhatWasSetAside(t *testing.T) {
 func TestThroughAHelperUndoFromWhatWasSetAside(t *testing.T) {
 	throughHelper(t)
 	TestUndoFromWhatWasSetAside(t)
-}
-
-// TestUndoKilledAtItsSteps: kill -9 once a step is on record, then one recover: the data is in the old or the new state, and the undo that
-// is asked for next brings the other.
-func TestUndoKilledAtItsSteps(t *testing.T) {
-	s := newStates(t, 1)
-	s.bring("A")
-	total := 0
-	whole := s.Start(PluginPath(), "restore", "--undo", "--yes")
-	assert.Assert(t, !killWhen(t, whole, func() bool { total = max(total, s.recorded()); return false }))
-	assert.Equal(t, s.live(), "B", whole.Output())
-	rounds, random := Campaign(t, total, 3)
-	killed := 0
-	for _, part := range moments(rounds, random) {
-		from, step := s.live(), 1+int(part*float64(total))
-		p := s.Start(PluginPath(), "restore", "--undo", "--yes")
-		struck := killWhen(t, p, func() bool { return s.recorded() >= step })
-		was := s.pending()
-		if struck && was != nil {
-			killed++
-		}
-		s.tells(was != nil, "recover")
-		s.settled()
-		t.Logf("killed (%v) at step %d of %d: %s; from %s to %s", struck, step, total, lastStep(was), from, s.live())
-	}
-	s.undo(other(s.live()))
-	assert.Assert(t, killed*2 >= rounds, "only %d of %d rounds killed anything", killed, rounds)
-}
-
-// recorded is how many steps the operation in work has put on record.
-func (s *states) recorded() int {
-	was, err := journal.View(s.getenv("MEMSYS_STATE_DIR"), s.Name+" in "+s.Dir).Pending()
-	if err != nil || was == nil {
-		return 0
-	}
-	return len(was.Steps)
-}
-
-func TestThroughAHelperUndoKilledAtItsSteps(t *testing.T) {
-	throughHelper(t)
-	TestUndoKilledAtItsSteps(t)
 }
 
 // TestUndoOfWhatARestoreMade leaves the folder and the volume that were missing, empty, and goes forth again.
