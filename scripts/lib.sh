@@ -37,8 +37,12 @@ need_packages() {
 	[ ${#missing[@]} -gt 0 ] || return 0
 	{ [ "$(id -u)" = 0 ] && is_debian; } || die "install these packages first (on Debian root's call does it): ${missing[*]}"
 	step "install packages: ${missing[*]}"
+	locked packages install_packages "${missing[@]}"
+}
+
+install_packages() {
 	apt_get update
-	apt_get install --yes --no-install-recommends "${missing[@]}"
+	apt_get install --yes --no-install-recommends "$@"
 }
 
 # need_readers installs the other programs that tests read and write archives with.
