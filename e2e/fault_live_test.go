@@ -26,7 +26,14 @@ func TestAFileThatNeverRestsIsRecorded(t *testing.T) {
 	p.Write("data/still", "still")
 	p.Up("app")
 	writer := p.Start("sh", "-c", strings.ReplaceAll(appender, "%s", p.Path("data", "changing")))
-	Code(t, p.Memsys("backup"), 3, "data/changing: changed")
+	// One run may find the writer waiting for its turn on a busy machine while the file is read; ten in a row do not.
+	for try := 1; ; try++ {
+		result := p.Memsys("backup")
+		if try == 10 || result.ExitCode != 0 {
+			Code(t, result, 3, "data/changing: changed")
+			break
+		}
+	}
 	name, state := p.newest()
 	assert.Equal(t, state, "incomplete")
 	Code(t, p.Memsys("verify", name), 0, "sound")
