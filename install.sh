@@ -20,7 +20,7 @@ work=
 staged=
 clean_up() {
 	[ -z "$work" ] || rm -rf "$work"
-	[ -z "$staged" ] || rm -f "$staged" "$staged.helper"
+	[ -z "$staged" ] || rm -f "$staged" "$staged".*
 }
 trap clean_up EXIT
 trap 'exit 130' INT
@@ -211,14 +211,18 @@ put_in_place() {
 	staged=
 }
 
-# put_helpers replaces the programs for engines on other machines, which must be of the plugin's own version. Former ones are removed once
-# there is room for the new.
+# put_helpers replaces the programs for engines on other machines, which must be of the plugin's own version: none before there is room
+# for all of them.
 put_helpers() {
 	for helper in "$work"/memsys-helper-linux-*; do
 		[ -f "$helper" ] || continue
-		{ cat "$helper" >"$staged.helper" && chmod 755 "$staged.helper"; } || die "cannot write to $dir: is the disk full?"
-		sync "$staged.helper" 2>/dev/null || sync
-		mv -f "$staged.helper" "$dir/$(basename "$helper")" || die "cannot write to $dir: $(permission_hint)"
+		new=$staged.$(basename "$helper")
+		{ cat "$helper" >"$new" && chmod 755 "$new"; } || die "cannot write to $dir: is the disk full?"
+		sync "$new" 2>/dev/null || sync
+	done
+	for helper in "$work"/memsys-helper-linux-*; do
+		[ -f "$helper" ] || continue
+		mv -f "$staged.$(basename "$helper")" "$dir/$(basename "$helper")" || die "cannot write to $dir: $(permission_hint)"
 	done
 	for helper in "$dir"/memsys-helper-linux-*; do
 		[ -f "$work/$(basename "$helper")" ] || rm -f "$helper"

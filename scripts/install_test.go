@@ -84,6 +84,11 @@ func (m *machine) install(env []string, args ...string) *icmd.Result {
 // installed is the plugin's path in the user's folder.
 func (m *machine) installed() string { return filepath.Join(m.dir, "cli-plugins", "docker-memsys") }
 
+// helper is the path of a helper program beside it.
+func (m *machine) helper(arch string) string {
+	return filepath.Join(filepath.Dir(m.installed()), "memsys-helper-linux-"+arch)
+}
+
 // refuses asserts that install.sh fails with a message, changes nothing and leaves nothing behind.
 func (m *machine) refuses(env []string, message string, args ...string) {
 	m.t.Helper()
@@ -117,10 +122,10 @@ func plainFile() tar.Header {
 	return tar.Header{Name: "docker-memsys", Mode: 0o755, Typeflag: tar.TypeReg}
 }
 
-// armHelper is the program for engines on ARM.
-func armHelper() member {
+// helperFor is the program for engines on Linux of an architecture.
+func helperFor(arch string) member {
 	header := plainFile()
-	header.Name = "memsys-helper-linux-arm64"
+	header.Name = "memsys-helper-linux-" + arch
 	return member{header, "helper"}
 }
 
@@ -365,20 +370,17 @@ func TestInstallOutOfAnUnpackedArchive(t *testing.T) {
 
 // The programs for engines on other machines are those of the plugin's own release: none of another version stays.
 func TestInstallPutsTheHelpersBesideThePlugin(t *testing.T) {
-	helper := func(m *machine, arch string) string {
-		return filepath.Join(filepath.Dir(m.installed()), "memsys-helper-linux-"+arch)
-	}
 	m := newMachine(t)
 	m.write("config/cli-plugins/memsys-helper-linux-amd64", "of another version", 0o755)
-	path := m.archive(member{plainFile(), program}, armHelper())
+	path := m.archive(member{plainFile(), program}, helperFor("arm64"))
 	m.install(nil, "--from-file", path).Assert(t, icmd.Success)
 	assert.Equal(t, readFile(t, m.installed()), program)
-	assert.Equal(t, readFile(t, helper(m, "arm64")), "helper")
-	_, err := os.Stat(helper(m, "amd64"))
+	assert.Equal(t, readFile(t, m.helper("arm64")), "helper")
+	_, err := os.Stat(m.helper("amd64"))
 	assert.ErrorIs(t, err, os.ErrNotExist)
 	m.leavesNothing()
 	m.install(nil, "--uninstall").Assert(t, icmd.Success)
-	_, err = os.Stat(helper(m, "arm64"))
+	_, err = os.Stat(m.helper("arm64"))
 	assert.ErrorIs(t, err, os.ErrNotExist)
 
 	unpacked := newMachine(t)
@@ -386,7 +388,7 @@ func TestInstallPutsTheHelpersBesideThePlugin(t *testing.T) {
 	unpacked.write("checkout/docker-memsys", program, 0o755)
 	unpacked.write("checkout/memsys-helper-linux-amd64", "helper", 0o755)
 	unpacked.install(nil).Assert(t, icmd.Success)
-	assert.Equal(t, readFile(t, helper(unpacked, "amd64")), "helper")
+	assert.Equal(t, readFile(t, unpacked.helper("amd64")), "helper")
 }
 
 // TestAHelperForWhichThereIsNoRoomEndsTheInstallation: the former plugin keeps its own one, and none goes missing unheard.
@@ -394,12 +396,16 @@ func TestAHelperForWhichThereIsNoRoomEndsTheInstallation(t *testing.T) {
 	for tool, message := range map[string]string{"cat": "is the disk full?", "tar": "cannot unpack memsys-helper-linux-arm64"} {
 		t.Run(tool, func(t *testing.T) {
 			m := newMachine(t)
-			former := m.write("config/cli-plugins/memsys-helper-linux-arm64", "of the former version", 0o755)
-			path := m.archive(member{plainFile(), program}, armHelper())
+			for _, arch := range []string{"amd64", "arm64"} {
+				m.write("config/cli-plugins/memsys-helper-linux-"+arch, "of the former version", 0o755)
+			}
+			path := m.archive(member{plainFile(), program}, helperFor("amd64"), helperFor("arm64"))
 			assert.NilError(t, os.Rename(filepath.Join(m.bin, tool), filepath.Join(m.bin, "real-"+tool)))
-			m.write("bin/"+tool, "#!/bin/sh\ncase \"$*\" in *memsys-helper-linux*) echo 'No space left on device' >&2; exit 1 ;; esac\nexec real-"+tool+" \"$@\"\n", 0o755)
+			m.write("bin/"+tool, "#!/bin/sh\ncase \"$*\" in *memsys-helper-linux-arm64*) echo 'No space left on device' >&2; exit 1 ;; esac\nexec real-"+tool+" \"$@\"\n", 0o755)
 			m.refuses(nil, message, "--from-file", path)
-			assert.Equal(t, readFile(t, former), "of the former version")
+			for _, arch := range []string{"amd64", "arm64"} {
+				assert.Equal(t, readFile(t, m.helper(arch)), "of the former version")
+			}
 		})
 	}
 }
