@@ -14,6 +14,7 @@ import (
 
 	"gotest.tools/v3/assert"
 	"gotest.tools/v3/icmd"
+	"gotest.tools/v3/poll"
 
 	"github.com/memsys/docker-memsys/internal/tree/treetest"
 )
@@ -171,6 +172,21 @@ func (s *states) live() string {
 func (s *states) tellings() []string {
 	s.t.Helper()
 	return strings.Split(strings.TrimSpace(s.Output("logs", s.ids["writer"])), "\n")
+}
+
+// startsAsAskedFor waits for the telling of a writer that start starts: it may find a mixture, since that was asked for. It tells it some time
+// after the engine has started it.
+func (s *states) startsAsAskedFor(start func()) {
+	s.t.Helper()
+	before := len(s.tellings())
+	start()
+	poll.WaitOn(s.t, func(poll.LogT) poll.Result {
+		if len(s.tellings()) > before {
+			return poll.Success()
+		}
+		return poll.Continue("the writer has told nothing")
+	}, poll.WithTimeout(eventLimit))
+	s.told = len(s.tellings())
 }
 
 // neverBetween checks that the writer has never started on a mixture.
