@@ -23,7 +23,8 @@ const imageName = "docker-memsys-helper"
 
 // image sees to it that the engine has the image of the executable at path, and returns its name. The digest in the name is the
 // executable's: whoever finds the image has the right one. Of two clients that make it at once the second takes the name over;
-// the image of the first goes with those that have no use any more.
+// the image of the first goes with those that have no use any more. An error with a name may pass: an engine refuses one of several
+// clients that make the image at once, and for a moment, in which one's gives way to another's, nothing has the name.
 func image(ctx context.Context, e Engine, path, version string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -18,7 +18,7 @@ const (
 	startTime  = time.Minute      // until it answers
 	endTime    = 10 * time.Second // until the engine has removed a container that ends
 	lookAgain  = 50 * time.Millisecond
-	imageTries = 5 // clients of other versions may remove the image before it is used
+	imageTries = 5 // other clients may keep the image from being made, or remove it before it is used
 )
 
 // Process is a helper at work.
@@ -84,20 +84,23 @@ func (p *Process) start(ctx context.Context, s Spec, info engine.Info, path stri
 	return p.greet(ctx, s.Version)
 }
 
-// create makes the container of the image, and the image again if another client has removed it meanwhile.
+// create makes the container of the image, and the image again if it could not be had because of other clients, or if one of them has
+// removed it meanwhile.
 func (p *Process) create(ctx context.Context, what engine.Process, path, version string) error {
 	for try := 1; ; try++ {
 		ref, err := image(ctx, p.engine, path, version)
-		if err != nil {
-			return err
-		}
-		what.Image, p.id = ref, what.Name // until it says its id, the container may be there all the same
-		id, err := p.engine.CreateContainer(ctx, what)
 		if err == nil {
-			p.id = id
-			return nil
+			what.Image, p.id = ref, what.Name // until it says its id, the container may be there all the same
+			var id string
+			if id, err = p.engine.CreateContainer(ctx, what); err == nil {
+				p.id = id
+				return nil
+			}
+			if _, missing := p.engine.Image(ctx, ref); !errors.Is(missing, engine.ErrNotFound) {
+				return err
+			}
 		}
-		if _, missing := p.engine.Image(ctx, ref); !errors.Is(missing, engine.ErrNotFound) || try == imageTries {
+		if ref == "" || try == imageTries || ctx.Err() != nil {
 			return err
 		}
 	}

@@ -197,6 +197,31 @@ func TestAnImageThatAnotherClientRemovesIsMadeAgain(t *testing.T) {
 	assert.Equal(t, removals, 0)
 }
 
+// Several clients make the image at once: engines refuse one of them while for a moment no image has the name.
+func TestAnImageThatIsRefusedWhileOthersMakeItIsMadeAgain(t *testing.T) {
+	for _, refusals := range []int{4, 5} {
+		s := newScene(t)
+		imports := 0
+		s.Before(func(c enginetest.Call) error {
+			if c.Name != "ImportImage" {
+				return nil
+			}
+			if imports++; imports <= refusals {
+				return errors.New("already exists")
+			}
+			return nil
+		})
+		p, err := helper.Start(t.Context(), s, s.spec, nil)
+		assert.Equal(t, imports, 5)
+		if refusals == 5 {
+			assert.ErrorContains(t, err, "already exists")
+			continue
+		}
+		assert.NilError(t, err)
+		assert.NilError(t, p.Close(t.Context()))
+	}
+}
+
 func TestNothingIsLeftOfAHelperThatDoesNotStart(t *testing.T) {
 	for _, step := range []string{"Info", "Image", "ImportImage", "CreateVolume", "CreateContainer", "Attach", "Start"} {
 		t.Run(step, func(t *testing.T) {
