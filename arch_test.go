@@ -86,6 +86,12 @@ var doors = []struct {
 		"it hands names and links of strangers through unchecked: one package checks them",
 	},
 	{
+		[]string{"modernc.org/sqlite"},
+		nil,
+		[]string{"internal/inventory"},
+		"databases are opened on private copies only: one package holds that",
+	},
+	{
 		[]string{module + "internal/display"},
 		nil,
 		[]string{"plugin"},

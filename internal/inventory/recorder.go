@@ -1,0 +1,217 @@
+package inventory
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// most is how many findings of one check are kept; further ones are counted.
+const most = 1000
+
+// Recorder gathers what validators find in one source. Its methods may be called from several goroutines.
+type Recorder struct {
+	source string
+	wants  func(check string) bool
+	calls  Calls
+
+	// Options are those of the inspection.
+	Options Options
+
+	mu          sync.Mutex
+	results     map[string]*Result
+	collections map[[2]string]*tally
+}
+
+// tally is a collection that is being counted.
+type tally struct {
+	Collection
+	ids, content Digest
+	named        bool // some record has an id
+}
+
+// NewRecorder is a recorder for a source.
+func NewRecorder(source string, o Options, calls Calls) *Recorder {
+	return &Recorder{
+		source: source, calls: calls, Options: o, wants: selection(o.Checks, o.Skip),
+		results: map[string]*Result{}, collections: map[[2]string]*tally{},
+	}
+}
+
+// selection tells whether a check is wanted.
+func selection(checks, skip []string) func(string) bool {
+	match := func(list []string, id string) bool {
+		group, _, _ := strings.Cut(id, ".")
+		return slices.Contains(list, id) || slices.Contains(list, group)
+	}
+	return func(id string) bool { return (len(checks) == 0 || match(checks, id)) && !match(skip, id) }
+}
+
+// Wants tells whether a check is to be made: what nobody asked for need not be computed.
+func (r *Recorder) Wants(check string) bool { return r.wants(check) }
+
+// Checked counts n things that a check has looked at.
+func (r *Recorder) Checked(c Check, n int64) {
+	if !r.wants(c.ID) {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.result(c).Checked += n
+}
+
+// Find records a finding of a check; Check and Source of f are filled in. A finding of a check that nobody wants is dropped.
+func (r *Recorder) Find(c Check, f Finding) {
+	if !r.wants(c.ID) {
+		return
+	}
+	f.Check, f.Source = c.ID, r.source
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	res := r.result(c)
+	res.Status = Worst([]Result{{Status: res.Status}, {Status: f.Status}})
+	if len(res.Findings) == most {
+		res.More++
+		return
+	}
+	res.Findings = append(res.Findings, f)
+}
+
+// Merge takes over what another recorder of the same source has found, unless discard is called on it instead: a damage of a live
+// file counts only if a second look shows it, so each look has a recorder of its own.
+func (r *Recorder) Merge(other *Recorder) {
+	for _, res := range other.results {
+		r.Checked(res.Check, res.Checked)
+		for _, f := range res.Findings {
+			r.Find(res.Check, f)
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key, t := range other.collections {
+		mine := r.collection(key[0], key[1])
+		mine.Files += t.Files
+		mine.Records += t.Records
+		mine.Dimension = max(mine.Dimension, t.Dimension)
+		mine.named = mine.named || t.named
+		mine.ids.Add(t.ids)
+		mine.content.Add(t.content)
+	}
+}
+
+// Fork is an empty recorder with the same source and options, for Merge.
+func (r *Recorder) Fork() *Recorder { return NewRecorder(r.source, r.Options, r.calls) }
+
+// Damaged tells whether anything damaged was found.
+func (r *Recorder) Damaged() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, res := range r.results {
+		if res.Status == Damaged {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Recorder) result(c Check) *Result {
+	res := r.results[c.ID]
+	if res == nil {
+		res = &Result{Check: c, Source: r.source, Status: OK}
+		r.results[c.ID] = res
+	}
+	return res
+}
+
+func (r *Recorder) collection(kind, name string) *tally {
+	key := [2]string{kind, name}
+	t := r.collections[key]
+	if t == nil {
+		t = &tally{Collection: Collection{Kind: kind, Name: name}}
+		r.collections[key] = t
+	}
+	return t
+}
+
+// Batch counts records of one collection without a lock for each; Done adds them to the recorder.
+type Batch struct {
+	r *Recorder
+	t tally
+}
+
+// Batch begins a batch of a collection: of one file, say.
+func (r *Recorder) Batch(kind, name string) *Batch {
+	return &Batch{r: r, t: tally{Collection: Collection{Kind: kind, Name: name}}}
+}
+
+// Add counts a record. id may be empty: then content is not kept either.
+func (b *Batch) Add(id string, content [32]byte) {
+	b.t.Records++
+	if id == "" {
+		return
+	}
+	b.t.named = true
+	sum := sha256.Sum256([]byte(id))
+	b.t.ids.Add(sum)
+	both := sha256.Sum256(append(sum[:], content[:]...))
+	b.t.content.Add(both)
+	if b.r.calls.Record != nil {
+		b.r.calls.Record(b.t.Kind, b.t.Name, id, content)
+	}
+}
+
+// Count adds n records without ids.
+func (b *Batch) Count(n int64) { b.t.Records += n }
+
+// Dimension tells the length of the collection's vectors.
+func (b *Batch) Dimension(n int) { b.t.Dimension = n }
+
+// Done adds the batch to the recorder, as files files.
+func (b *Batch) Done(files int64) {
+	b.r.mu.Lock()
+	defer b.r.mu.Unlock()
+	t := b.r.collection(b.t.Kind, b.t.Name)
+	t.Files += files
+	t.Records += b.t.Records
+	t.Dimension = max(t.Dimension, b.t.Dimension)
+	t.named = t.named || b.t.named
+	t.ids.Add(b.t.ids)
+	t.content.Add(b.t.content)
+}
+
+// Results are what was found so far, by check, each with its findings by path.
+func (r *Recorder) Results() []Result {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := []Result{}
+	for _, res := range r.results {
+		one := *res
+		one.Findings = slices.Clone(res.Findings)
+		slices.SortStableFunc(one.Findings, func(a, b Finding) int {
+			return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Object, b.Object), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Offset, b.Offset))
+		})
+		out = append(out, one)
+	}
+	slices.SortFunc(out, func(a, b Result) int { return strings.Compare(a.Check.ID, b.Check.ID) })
+	return out
+}
+
+// Collections are what was counted so far, sorted by kind and name.
+func (r *Recorder) Collections() []Collection {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := []Collection{}
+	for _, t := range r.collections {
+		c := t.Collection
+		if t.named {
+			c.IDs, c.Content = t.ids.String(), t.content.String()
+		}
+		out = append(out, c)
+	}
+	slices.SortFunc(out, func(a, b Collection) int {
+		return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Name, b.Name))
+	})
+	return out
+}

@@ -1,0 +1,92 @@
+package inventory
+
+import (
+	"context"
+	"io"
+
+	"github.com/memsys/docker-memsys/internal/tree"
+)
+
+// Tree is the files of one source, live or inside an archive.
+type Tree interface {
+	// Walk calls visit with each entry in the order of tree.ComparePaths, from one goroutine. open is nil but for regular files; it may be
+	// used from any goroutine, more than once, also after Walk has returned, until the tree's owner closes what is behind it.
+	// An entry that cannot be read is told to problem, and the walk goes on.
+	Walk(ctx context.Context, visit func(e *tree.Entry, open Open) error, problem func(path string, err error)) error
+}
+
+// Open opens a file for reading. It fails with fs.ErrNotExist where the file has vanished.
+type Open func(ctx context.Context) (File, error)
+
+// File is an open file. Reading in order is quick everywhere; ReadAt in an archive unpacks a chunk of up to 4 MiB for each call outside of
+// the last one.
+type File interface {
+	io.Reader
+	io.ReaderAt
+	io.Closer
+	Size() int64
+	// Changed tells whether the file was written to since it was opened: never in an archive. What was read until then may be torn.
+	Changed() (bool, error)
+}
+
+// Subject is one file that a validator looks at.
+type Subject struct {
+	Entry *tree.Entry
+	Open  Open
+	// Head is the beginning of the file, up to HeadSize bytes.
+	Head []byte
+}
+
+// HeadSize is how much of a file a validator sees before it claims it.
+const HeadSize = 512
+
+// Validator knows one format whose files stand for themselves. Each has one file of this package, and a place in validators().
+// Its methods may be called from several goroutines. Memory must stay within a few MiB whatever the file claims about itself.
+type Validator interface {
+	// Checks are what it looks at.
+	Checks() []Check
+	// Claims tells by name, size and beginning whether a file is of its format. The first validator that claims a file gets it.
+	Claims(s *Subject) bool
+	// Validate reads the file and records what it holds and what is wrong with it. Its error is one of reading (or of the context), not
+	// one of the format.
+	Validate(ctx context.Context, s *Subject, r *Recorder) error
+}
+
+// Store is a folder of files that make sense only together: Chroma, later Qdrant, LanceDB, PostgreSQL.
+type Store interface {
+	// Checks are what it looks at.
+	Checks() []Check
+	// Claims tells whether the file of this name marks its folder as one of these stores: "chroma.sqlite3". All below is then its own.
+	Claims(name string) bool
+	// Validate looks at the store. files are those below dir, by their path relative to it; none is open.
+	Validate(ctx context.Context, dir string, files map[string]*Subject, r *Recorder) error
+}
+
+// Options of Inspect: plain data that may cross a line between processes.
+type Options struct {
+	Depth Depth `json:"depth"`
+	// Checks and Skip are IDs or groups; empty Checks: all.
+	Checks []string `json:"checks,omitempty"`
+	Skip   []string `json:"skip,omitempty"`
+	// Live tells that the files may be written meanwhile: what looks damaged is looked at again before it counts.
+	Live bool `json:"live,omitempty"`
+	// Scratch is the folder for private copies, which are removed again.
+	Scratch string `json:"scratch"`
+	// Schema is the JSON Schema that each record of the memory files must fulfil; empty: none.
+	Schema []byte `json:"schema,omitempty"`
+	// Dimension is the declared length of the vectors in raw float32 files that Raw (patterns as in tree.RuleOptions) matches; 0: none.
+	Dimension int      `json:"dimension,omitempty"`
+	Raw       []string `json:"raw,omitempty"`
+	// Stores tells to look at stores and databases; a live source whose stores are looked at on a private copy has it off.
+	NoStores bool `json:"noStores,omitempty"`
+	// Workers is how many files are read at once; 0: one for each core.
+	Workers int `json:"workers,omitempty"`
+}
+
+// Calls are what an inspection calls while it works; each may be nil, and is called from several goroutines.
+type Calls struct {
+	// Bytes is told how many bytes were read since it was last told.
+	Bytes func(n int64)
+	// Record is told each record that has an id: a digest of its content follows. For diff and for the memory-loss gate.
+	Record func(kind, collection, id string, content [32]byte)
+}
