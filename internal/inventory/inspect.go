@@ -7,7 +7,7 @@ import (
 	"github.com/memsys/docker-memsys/internal/tree"
 )
 
-// validators are those of files, in the order in which they are asked.
+// validators are those of files, in the order in which they are asked. Each inspection has its own.
 func validators() []Validator { return nil }
 
 // stores are those of folders.
@@ -17,8 +17,12 @@ func stores() []Store { return nil }
 // cannot be read is a finding.
 func Inspect(ctx context.Context, source string, t Tree, o Options, calls Calls) (*Report, error) {
 	r := NewRecorder(source, o, calls)
+	watching := observers()
 	report := &Report{Source: source}
 	err := t.Walk(ctx, func(e *tree.Entry, _ Open) error {
+		for _, w := range watching {
+			w.Observe(e)
+		}
 		if e.Kind == tree.File {
 			report.Inventory.Files++
 			report.Inventory.Bytes += e.Size
@@ -28,6 +32,7 @@ func Inspect(ctx context.Context, source string, t Tree, o Options, calls Calls)
 	if err != nil {
 		return nil, fmt.Errorf("inspect source %s: %w", source, err)
 	}
+	finish(nil, watching, r)
 	report.Inventory.Collections = r.Collections()
 	report.Results = r.Results()
 	return report, nil

@@ -3,6 +3,7 @@ package inventory
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/memsys/docker-memsys/internal/tree"
 )
@@ -77,6 +78,10 @@ type Options struct {
 	// Dimension is the declared length of the vectors in raw float32 files that Raw (patterns as in tree.RuleOptions) matches; 0: none.
 	Dimension int      `json:"dimension,omitempty"`
 	Raw       []string `json:"raw,omitempty"`
+	// Layout are the folders that the source must have, by their path.
+	Layout []string `json:"layout,omitempty"`
+	// Now is the time at which certificates must be valid; zero: their times are not looked at.
+	Now time.Time `json:"now,omitzero"`
 	// Stores tells to look at stores and databases; a live source whose stores are looked at on a private copy has it off.
 	NoStores bool `json:"noStores,omitempty"`
 	// Workers is how many files are read at once; 0: one for each core.
