@@ -34,10 +34,13 @@ func (r *Runner) container(ctx context.Context, h compose.Hook) (found engine.Co
 	case found.ID != "":
 		return found, "", nil
 	case busy != "":
-		return found, "", errors.New(busy)
+		return found, "", fmt.Errorf("%s: %w", busy, errBusy)
 	}
 	return found, "the service is off", nil
 }
+
+// errBusy says that the container of a hook is there and cannot run anything now.
+var errBusy = errors.New("nothing can run in it now")
 
 // number is a container's number in its service; one that has none comes last.
 func number(c engine.Container) int {

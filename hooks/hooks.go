@@ -65,6 +65,8 @@ type Outcome struct {
 	ExitCode int     `json:"exitCode"`
 	Seconds  float64 `json:"seconds"`
 	Text     string  `json:"text,omitempty"` // why it failed or was skipped
+	// Unknown tells that the engine could not say where it is to run: it did not, and is still owed.
+	Unknown bool `json:"-"`
 }
 
 // String says it in one sentence.
@@ -152,6 +154,7 @@ func (r *Runner) run(ctx context.Context, h compose.Hook) (Outcome, error) {
 	switch {
 	case err != nil:
 		o.Status, o.Text = Failed, err.Error()
+		o.Unknown = !errors.Is(err, errBusy)
 	case why != "":
 		o.Status, o.Text = Skipped, why
 	}

@@ -195,7 +195,13 @@ func TestWhatCouldNotRunAfterwardsIsStillOwed(t *testing.T) {
 	all, err := b.runner().After(t.Context(), p)
 	assert.NilError(t, err)
 	assert.Equal(t, all[0].Status, Failed)
+	assert.Assert(t, !all[0].Unknown)
 	assert.DeepEqual(t, b.owed(t), []string{"after-backup app"})
+
+	b.engine.Before(func(enginetest.Call) error { return errors.New("the engine is busy") })
+	all, err = b.runner().After(t.Context(), p)
+	assert.NilError(t, err)
+	assert.Assert(t, all[0].Unknown && all[1].Unknown)
 }
 
 func TestOutputIsBoundedAndNeitherItNorTheCommandIsOnRecord(t *testing.T) {

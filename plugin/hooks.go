@@ -199,7 +199,7 @@ func (s *session) owedHooks(pending *journal.Interrupted) (owed []compose.Hook, 
 }
 
 // resolveHooks runs what an interrupted run has promised to run afterwards: what its before-… has locked must not stay locked. That a
-// command fails is said and hinders nothing; that no engine answers does, where something may be locked.
+// command fails, or that its container is held still, is said and hinders nothing; that no engine answers does, where something may be locked.
 func (s *session) resolveHooks(ctx context.Context, pending *journal.Interrupted) error {
 	owed, gone, err := s.owedHooks(pending)
 	if err != nil {
@@ -218,7 +218,12 @@ func (s *session) resolveHooks(ctx context.Context, pending *journal.Interrupted
 		}
 		return fmt.Errorf("hooks are still to run, and no engine answers: %s", strings.Join(names, ", "))
 	}
-	_, err = s.hookRunner().After(ctx, hooks.Plan{After: owed})
+	all, err := s.hookRunner().After(ctx, hooks.Plan{After: owed})
+	for _, o := range all {
+		if o.Unknown {
+			err = errors.Join(err, fmt.Errorf("it is still to run: %s", o))
+		}
+	}
 	return err
 }
 

@@ -16,7 +16,7 @@ type Appended struct {
 	Record Record
 	// Warnings say what is wrong with the log or with keeping its head; the record is in the log all the same.
 	Warnings []string
-	// Lost tells that the log lacks records that this machine knows, or is on another disk than the one it knows.
+	// Lost tells that the log lacks records that this machine knows, or is on another disk than the one it knows, or that this cannot be told.
 	Lost bool
 }
 
@@ -47,14 +47,17 @@ func (l *Log) tryAppend(ctx context.Context, e Entry) (Appended, error) {
 
 func (l *Log) append(e Entry) (out Appended, err error) {
 	h, err := l.known()
+	out.Record = Record{Version: 1, Entry: e}
 	if err != nil { // a state folder that is damaged must not keep the log from going on
-		out.Warnings = append(out.Warnings, err.Error())
+		out.lost("whether the audit log lacks records is not known: " + err.Error())
+		if err := l.setAside(); err != nil {
+			out.Warnings = append(out.Warnings, err.Error())
+		}
 	}
 	end, err := l.end()
 	if err != nil {
 		return out, err
 	}
-	out.Record = Record{Version: 1, Entry: e}
 	if err := l.link(&out, end, h); err != nil {
 		return out, err
 	}

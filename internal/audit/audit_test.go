@@ -325,6 +325,20 @@ func TestTheHeadCannotBeKept(t *testing.T) {
 	assert.Assert(t, len(out.Warnings) > 0)
 }
 
+// TestAHeadThatCannotBeReadIsKeptAside: the log goes on, says that a cut before would not show, and writes over nothing.
+func TestAHeadThatCannotBeReadIsKeptAside(t *testing.T) {
+	l := newLog(t)
+	add(t, l, 1, 1)
+	assert.NilError(t, os.WriteFile(l.HeadsFile(), []byte("{torn"), 0o600))
+	out, err := l.Append(t.Context(), entry(2))
+	assert.NilError(t, err)
+	assert.Assert(t, out.Lost)
+	assert.Equal(t, len(out.Record.Notes), 1)
+	assert.Equal(t, string(must(os.ReadFile(l.HeadsFile()+".damaged"))), "{torn")
+	sound(t, l, 2)
+	assert.Assert(t, !add(t, l, 3, 3).Lost)
+}
+
 // TestALogOnAnotherDiskIsNoCutOne: two disks that are mounted in turn at the same place.
 func TestALogOnAnotherDiskIsNoCutOne(t *testing.T) {
 	l := newLog(t)

@@ -58,6 +58,14 @@ func (l *Log) known() (heads, error) {
 	return h, nil
 }
 
+// setAside keeps known heads that cannot be read from being written over: a person may still find in them what the log has lost.
+func (l *Log) setAside() error {
+	if err := durable.Rename(l.HeadsFile(), l.HeadsFile()+".damaged"); err != nil {
+		return fmt.Errorf("set the known head of the audit log aside: %w", err)
+	}
+	return nil
+}
+
 // Known tells whether the state folder knows a log of this directory.
 func (l *Log) Known() bool {
 	h, err := l.known()
