@@ -137,14 +137,18 @@ func (r *Recorder) collection(kind, name string) *tally {
 
 // Batch counts records of one collection without a lock for each; Done adds them to the recorder.
 type Batch struct {
-	r *Recorder
-	t tally
+	r    *Recorder
+	t    tally
+	file string
 }
 
 // Batch begins a batch of a collection: of one file, say.
 func (r *Recorder) Batch(kind, name string) *Batch {
 	return &Batch{r: r, t: tally{Collection: Collection{Kind: kind, Name: name}}}
 }
+
+// In tells the file, relative to the source, that the records to come are in; of a store its database. Without it nobody knows.
+func (b *Batch) In(path string) { b.file = path }
 
 // Add counts a record. id may be empty: then content is not kept either.
 func (b *Batch) Add(id string, content [32]byte) {
@@ -158,7 +162,7 @@ func (b *Batch) Add(id string, content [32]byte) {
 	both := sha256.Sum256(append(sum[:], content[:]...))
 	b.t.content.Add(both)
 	if b.r.calls.Record != nil {
-		b.r.calls.Record(b.t.Kind, b.t.Name, id, content)
+		b.r.calls.Record(Record{Source: b.r.source, Kind: b.t.Kind, Collection: b.t.Name, File: b.file, ID: id, Content: content})
 	}
 }
 

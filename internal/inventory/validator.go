@@ -92,6 +92,18 @@ type Options struct {
 type Calls struct {
 	// Bytes is told how many bytes were read since it was last told.
 	Bytes func(n int64)
-	// Record is told each record that has an id: a digest of its content follows. For diff and for the memory-loss gate.
-	Record func(kind, collection, id string, content [32]byte)
+	// Record is told each record that has an id. For diff and for the memory-loss gate.
+	Record func(Record)
+}
+
+// Record is one record that has an id.
+type Record struct {
+	Source     string `json:"source"`
+	Kind       string `json:"kind"`
+	Collection string `json:"collection"`
+	// File is where it was found, relative to the source; empty where that is not told.
+	File string `json:"file,omitempty"`
+	ID   string `json:"id"`
+	// Content is a digest of what it says.
+	Content [32]byte `json:"content"`
 }
