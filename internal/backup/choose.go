@@ -85,7 +85,7 @@ func (p *Plan) places() []Place {
 
 // exclusions are what the backup leaves out of its sources.
 func (p *Plan) exclusions() Exclusions {
-	x := Exclusions{Patterns: p.req.Exclude, IncludeLogs: p.req.IncludeLogs, Backups: p.Dir.Path}
+	x := Exclusions{Patterns: p.req.Exclude, IncludeLogs: p.req.IncludeLogs, Backups: p.Dir.Path, Only: p.req.Paths}
 	for _, s := range p.Left {
 		if s.Path != "" {
 			x.Elsewhere = append(x.Elsewhere, s.Path)

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/progress"
@@ -41,7 +43,7 @@ func (Local) Look(ctx context.Context, req LookRequest) (*Looked, error) {
 		}
 		out.Room = &free
 	}
-	rules, err := req.Exclusions.rules(reached)
+	rules, err := req.Exclusions.Rules(reached)
 	if err != nil || !req.Sizes {
 		return out, err
 	}
@@ -49,7 +51,7 @@ func (Local) Look(ctx context.Context, req LookRequest) (*Looked, error) {
 		if p.Missing == "" {
 			out.Sources[i].Within, _ = tree.Within(p.Path) // unknown is empty: nothing is concluded from it
 		}
-		if err := out.Sources[i].measure(ctx, rules); err != nil {
+		if err := out.Sources[i].measure(ctx, req.Exclusions.Skip(rules, p)); err != nil {
 			return nil, fmt.Errorf("measure source %s: %w", p.Name, err)
 		}
 	}
@@ -71,7 +73,7 @@ func Reach(root string) (string, error) {
 }
 
 // measure walks the source and opens only what may be a database, for its first bytes.
-func (s *LookedSource) measure(ctx context.Context, rules *tree.Rules) error {
+func (s *LookedSource) measure(ctx context.Context, skip func(*tree.Entry) string) error {
 	if s.Missing != "" {
 		return nil
 	}
@@ -82,7 +84,7 @@ func (s *LookedSource) measure(ctx context.Context, rules *tree.Rules) error {
 		s.Allocated += e.Allocated
 		return finder.Visit(ctx, e, open)
 	}
-	o := tree.WalkOptions{Skip: rules.Skip(s.Root), LazyXattrs: true, OnProblem: func(tree.Problem) { s.Unreadable++ }} // the copy reports each
+	o := tree.WalkOptions{Skip: skip, LazyXattrs: true, OnProblem: func(tree.Problem) { s.Unreadable++ }} // the copy reports each
 	err := tree.Walk(ctx, s.Root, o, count)
 	s.Traits = finder.Traits()
 	return err
@@ -92,11 +94,35 @@ func (s *LookedSource) measure(ctx context.Context, rules *tree.Rules) error {
 const (
 	ruleBackups = "backups directory"
 	ruleSource  = "another source"
+	ruleOnly    = "not asked for"
 )
 
-// rules are those by which the walk leaves things out. The backups directory and the roots of other sources are told by device
+// Skip is the function for walks over a source: by the rules, and by what the copy is limited to.
+func (x Exclusions) Skip(rules *tree.Rules, p Place) func(*tree.Entry) string {
+	skip := rules.Skip(p.Path)
+	only, limited := x.Only[p.Name]
+	if !limited {
+		return skip
+	}
+	return func(e *tree.Entry) string {
+		if rule := skip(e); rule != "" || reachesOne(only, e.Path) {
+			return rule
+		}
+		return ruleOnly
+	}
+}
+
+// reachesOne tells whether a path is one of those, lies below one, or leads to one.
+func reachesOne(only []tree.RawPath, path string) bool {
+	return slices.ContainsFunc(only, func(o tree.RawPath) bool {
+		one := string(o)
+		return one == "." || one == path || strings.HasPrefix(path, one+"/") || strings.HasPrefix(one, path+"/")
+	})
+}
+
+// Rules are those by which the walk leaves things out. The backups directory and the roots of other sources are told by device
 // and inode, whatever their path.
-func (x Exclusions) rules(places []Place) (*tree.Rules, error) {
+func (x Exclusions) Rules(places []Place) (*tree.Rules, error) {
 	o := tree.RuleOptions{Patterns: x.Patterns, Defaults: true, IncludeLogs: x.IncludeLogs, Exclude: map[tree.Identity]string{}}
 	for _, p := range places {
 		if p.Missing == "" {
@@ -128,7 +154,7 @@ func elsewhere(exclude map[tree.Identity]string, path, rule string) {
 
 // Restless implements Side.
 func (Local) Restless(ctx context.Context, req RestlessRequest) ([]archive.Problem, error) {
-	rules, err := req.Exclusions.rules(req.Places)
+	rules, err := req.Exclusions.Rules(req.Places)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +163,7 @@ func (Local) Restless(ctx context.Context, req RestlessRequest) ([]archive.Probl
 		if p.Missing != "" {
 			continue
 		}
-		found, err := quiet.Check(ctx, p.Path, quiet.Options{Now: req.Now, Recent: req.Recent, Skip: rules.Skip(p.Path)})
+		found, err := quiet.Check(ctx, p.Path, quiet.Options{Now: req.Now, Recent: req.Recent, Skip: req.Exclusions.Skip(rules, p)})
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // the copy tells it
 		}
@@ -153,7 +179,7 @@ func (Local) Restless(ctx context.Context, req RestlessRequest) ([]archive.Probl
 
 // Read implements Side.
 func (Local) Read(ctx context.Context, req ReadRequest, sink progress.Sink) (Reading, error) {
-	rules, err := req.Exclusions.rules(req.Places)
+	rules, err := req.Exclusions.Rules(req.Places)
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +190,7 @@ func (Local) Read(ctx context.Context, req ReadRequest, sink progress.Sink) (Rea
 	r := &reading{file: f, sink: sink, bytes: req.Bytes}
 	r.writer = archive.NewWriter(f, archive.WriterOptions{OnBytes: progress.Counter(sink, progress.Event{Step: "write", Total: req.Bytes})})
 	for _, p := range req.Places {
-		if err := r.copy(ctx, p, rules); err != nil {
+		if err := r.copy(ctx, p, req.Exclusions.Skip(rules, p)); err != nil {
 			return nil, errors.Join(fmt.Errorf("copy source %s: %w", p.Name, err), r.Abort())
 		}
 	}

@@ -88,6 +88,8 @@ func why(rule string) string {
 		return "archives are not backed up"
 	case ruleSource:
 		return "backed up, or left out, as a source of its own"
+	case ruleOnly:
+		return "the copy is limited to other paths"
 	case tree.RuleStaging:
 		return "set aside by a restore"
 	case tree.RuleSocket:

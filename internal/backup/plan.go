@@ -15,6 +15,7 @@ import (
 	"github.com/memsys/docker-memsys/internal/quiesce"
 	"github.com/memsys/docker-memsys/internal/quiet"
 	"github.com/memsys/docker-memsys/internal/store"
+	"github.com/memsys/docker-memsys/internal/tree"
 )
 
 // Request is what a backup is asked to do, with the world as the command has found it.
@@ -33,8 +34,10 @@ type Request struct {
 	// Files are the project's own files to keep.
 	Files []compose.File
 
-	Only        []string // services; empty for all
-	Exclude     []string // users' patterns
+	Only    []string // services; empty for all
+	Exclude []string // users' patterns
+	// Paths limits sources to some paths, as Exclusions.Only.
+	Paths       map[string][]tree.RawPath
 	IncludeLogs bool
 	// AcceptShrink tells that a source may be empty, or much smaller than in the last backup.
 	AcceptShrink bool

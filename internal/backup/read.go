@@ -77,10 +77,10 @@ type copier struct {
 	lost    map[string]bool // files that the archive lacks
 }
 
-func (r *reading) copy(ctx context.Context, p Place, rules *tree.Rules) error {
+func (r *reading) copy(ctx context.Context, p Place, skip func(*tree.Entry) string) error {
 	c := &copier{reading: r, place: p, skipped: map[string]*archive.Exclusion{}, lost: map[string]bool{}}
 	if p.Missing == "" {
-		if err := c.copy(ctx, rules); err != nil {
+		if err := c.copy(ctx, skip); err != nil {
 			return err
 		}
 	}
@@ -88,9 +88,9 @@ func (r *reading) copy(ctx context.Context, p Place, rules *tree.Rules) error {
 	return nil
 }
 
-func (c *copier) copy(ctx context.Context, rules *tree.Rules) error {
+func (c *copier) copy(ctx context.Context, skip func(*tree.Entry) string) error {
 	err := tree.Walk(ctx, c.place.Path, tree.WalkOptions{
-		Skip:      rules.Skip(c.place.Path),
+		Skip:      skip,
 		OnSkip:    c.skip,
 		OnProblem: func(p tree.Problem) { c.unread(p.Path, p.Err) },
 		// The attributes that count are those of the open file.

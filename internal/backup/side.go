@@ -7,6 +7,7 @@ import (
 	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/quiet"
+	"github.com/memsys/docker-memsys/internal/tree"
 )
 
 // Side is where the sources' files are read: this process (Local), or one that runs where the data is. What goes in and out of its
@@ -44,6 +45,8 @@ type Exclusions struct {
 	// Elsewhere are the places of sources that are not in the backup, Backups is the backups directory: told by identity.
 	Elsewhere []string `json:"elsewhere,omitempty"`
 	Backups   string   `json:"backups,omitempty"`
+	// Only limits the sources that it names to some paths with all below them; nil: to none, everything is taken.
+	Only map[string][]tree.RawPath `json:"only,omitempty"`
 }
 
 // LookRequest asks for a look at the sources.
