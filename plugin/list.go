@@ -17,6 +17,7 @@ import (
 
 	"github.com/memsys/docker-memsys/compose"
 	"github.com/memsys/docker-memsys/internal/display"
+	"github.com/memsys/docker-memsys/internal/inventory"
 	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/store"
 )
@@ -138,7 +139,7 @@ func newBackupRow() *backupRow {
 	row := &backupRow{}
 	row.Header = formatter.SubHeaderContext{
 		"Name": "BACKUP", "Age": "AGE", "Created": "CREATED", "Size": "SIZE", "Files": "FILES", "Reason": "REASON",
-		"Note": "NOTE", "State": "STATE", "Why": "WHY", "ID": "ID", "Path": "PATH", "Proven": "PROVEN",
+		"Note": "NOTE", "State": "STATE", "Why": "WHY", "ID": "ID", "Path": "PATH", "Proven": "PROVEN", "Validation": "VALIDATION",
 	}
 	return row
 }
@@ -164,6 +165,14 @@ func (r *backupRow) Proven() string {
 		return "never"
 	}
 	return r.Backup.Proven.Format(time.RFC3339)
+}
+
+// Validation is what the last look at the data came to.
+func (r *backupRow) Validation() string {
+	if r.Backup.Validation == nil {
+		return "never"
+	}
+	return string(r.Backup.Validation.Status)
 }
 
 // Size is the size of the archive's file.
@@ -194,6 +203,9 @@ func (r *backupRow) Why() string { return r.cut(r.Backup.Why, 60) }
 // State is what is known of the backup.
 func (r *backupRow) State() string {
 	state := string(r.Backup.State)
+	if r.Backup.Damaged() {
+		state += ", its data is damaged"
+	}
 	if len(r.Selected) > 0 {
 		state += " (only " + display.Clean(strings.Join(r.Selected, ", ")) + ")"
 	}
@@ -228,6 +240,24 @@ type backupObject struct {
 	Why      string     `json:"why,omitempty"`
 	Proven   *time.Time `json:"proven,omitempty"`
 	Former   bool       `json:"former"`
+	// Validation is the last look at its data.
+	Validation *validationObject `json:"validation,omitempty"`
+}
+
+// validationObject is in JSON output what the last look at the data in a backup came to.
+type validationObject struct {
+	Status inventory.Status           `json:"status"`
+	Depth  inventory.Depth            `json:"depth"`
+	Time   time.Time                  `json:"time"`
+	Counts map[inventory.Status]int64 `json:"counts,omitempty"`
+}
+
+// validationJSON is v for JSON output.
+func validationJSON(v *store.Validation) *validationObject {
+	if v == nil {
+		return nil
+	}
+	return &validationObject{Status: v.Status, Depth: v.Depth, Time: v.Time, Counts: v.Counts}
 }
 
 // backupJSON is b for JSON output.
@@ -235,6 +265,7 @@ func backupJSON(b store.Backup) backupObject {
 	object := backupObject{
 		Name: b.Name, Path: b.Path, ID: b.ID, Created: b.Created, Size: b.Size, Files: b.Files, Bytes: b.Bytes, Reason: b.Reason,
 		Note: b.Note, Services: b.Selected, State: string(b.State), Why: b.Why, Former: b.Former,
+		Validation: validationJSON(b.Validation),
 	}
 	if !b.Proven.IsZero() {
 		object.Proven = &b.Proven

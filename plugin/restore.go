@@ -183,7 +183,7 @@ func (a *app) backupToRestore(ctx context.Context, dir *store.Dir, args []string
 	if len(all) > 1 {
 		var ok bool
 		if b, ok = dir.NewestGood(store.Sorted(all)); !ok {
-			return b, &store.NotFoundError{Arg: strings.Join(args, " "), Dir: dir.Path, Why: "none of them is verified, complete and of this project"}
+			return b, &store.NotFoundError{Arg: strings.Join(args, " "), Dir: dir.Path, Why: "none of them is verified, complete, of this project, and without damage in its data"}
 		}
 		if err := a.confirm(ctx, fmt.Sprintf("%d backups are named. Take the newest good one, %s?", len(all), b.Name), yes); err != nil {
 			return b, err

@@ -25,6 +25,8 @@ type Manifest struct {
 	Exclusions []Exclusion `json:"exclusions,omitempty"`
 	Problems   []Problem   `json:"problems,omitempty"`
 	Warnings   []string    `json:"warnings,omitempty"`
+	// Validation is what the proof of the copied data came to; nil where none was made.
+	Validation *Validation `json:"validation,omitempty"`
 	// Origin is the archive of others that this one was made from; nil for a backup.
 	Origin *Origin `json:"origin,omitempty"`
 }
@@ -90,6 +92,8 @@ type Source struct {
 	Within string `json:"within,omitempty"`
 	// Missing says why the source is not in the archive although it belongs there; empty where it is.
 	Missing string `json:"missing,omitempty"`
+	// Inventory is the counted content of what was copied; nil where nobody has looked.
+	Inventory *Inventory `json:"inventory,omitempty"`
 }
 
 // Volume is what is needed to make a named volume again.

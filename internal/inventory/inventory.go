@@ -7,10 +7,12 @@ import (
 	"encoding/hex"
 	"slices"
 	"strings"
+
+	"github.com/memsys/docker-memsys/internal/archive"
 )
 
 // Depth is how closely the data is looked at.
-type Depth string
+type Depth = archive.Depth
 
 // The depths. Their words are those of --depth and of the setting validate.
 const (
@@ -22,7 +24,7 @@ const (
 )
 
 // Status is what a check came to.
-type Status string
+type Status = archive.Status
 
 // The results of a check, in the words of the output.
 const (
@@ -66,22 +68,7 @@ func (c Check) Group() Group {
 }
 
 // Finding is one thing that a check has found.
-type Finding struct {
-	Check  string `json:"check"`
-	Status Status `json:"status"` // Warning, Damaged or Unchecked
-	Source string `json:"source,omitempty"`
-	// Path is relative to the source, separated by slashes; empty for the source as a whole or where no file is meant.
-	Path string `json:"path,omitempty"`
-	// Object is what inside the file, or beside files: a collection, table, container, URL.
-	Object string `json:"object,omitempty"`
-	// Line and Column count from 1; 0 where there are none. Offset is the byte, counted from 0, where Line is 0 and At is set.
-	Line   int   `json:"line,omitempty"`
-	Column int   `json:"column,omitempty"`
-	At     bool  `json:"at,omitempty"`
-	Offset int64 `json:"offset,omitempty"`
-	// Text says what is wrong, without the path: "ends in the middle of a string".
-	Text string `json:"text"`
-}
+type Finding = archive.Finding
 
 // Result is what one check came to in one source, or in the project where Source is empty.
 type Result struct {
@@ -97,13 +84,8 @@ type Result struct {
 	More int64 `json:"more,omitempty"`
 }
 
-// Inventory is the counted content of one source. It stands in the manifest of each backup (docs/archive-format.md).
-type Inventory struct {
-	Files int64 `json:"files"` // regular files
-	Bytes int64 `json:"bytes"`
-	// Collections are sorted by kind, then by name.
-	Collections []Collection `json:"collections,omitempty"`
-}
+// Inventory is the counted content of one source. It stands in the manifest of each backup (docs/archive-format.md), so the format declares it.
+type Inventory = archive.Inventory
 
 // The kinds of collections.
 const (
@@ -114,18 +96,7 @@ const (
 )
 
 // Collection is a set of records that belong together.
-type Collection struct {
-	Kind    string `json:"kind"`
-	Name    string `json:"name"`
-	Files   int64  `json:"files,omitempty"`
-	Records int64  `json:"records"`
-	// Dimension is the length of its vectors; 0 where it has none.
-	Dimension int `json:"dimension,omitempty"`
-	// IDs is a digest of the ids of all records, in any order, and Content one of ids and contents; empty where records have no ids.
-	// They are the sums of the SHA-256 of each, modulo 2^256, as 64 hex digits.
-	IDs     string `json:"ids,omitempty"`
-	Content string `json:"content,omitempty"`
-}
+type Collection = archive.Collection
 
 // Report is what an inspection of one source came to.
 type Report struct {

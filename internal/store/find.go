@@ -42,12 +42,37 @@ func (d *Dir) latest(ctx context.Context) (Backup, error) {
 	case len(all) == 1:
 		return Backup{}, &NotFoundError{Arg: Latest, Dir: d.Path, Why: "the only archive, " + all[0].Name + ", " + d.notGood(all[0])}
 	}
-	return Backup{}, &NotFoundError{Arg: Latest, Dir: d.Path, Why: fmt.Sprintf("none of the %d archives is a verified, complete backup of the whole project%s", len(all), strings.TrimRight(" "+d.Owner.Name, " "))}
+	return Backup{}, &NotFoundError{Arg: Latest, Dir: d.Path, Why: d.noneGood(all)}
+}
+
+// namedDamaged is how many backups with damaged data an explanation names.
+const namedDamaged = 5
+
+// noneGood says why none of several archives is latest; those that were passed over for the damage in their data are named.
+func (d *Dir) noneGood(all []Backup) string {
+	var damaged []string
+	for _, b := range all {
+		sound := b
+		sound.Validation = nil
+		if _, ok := d.NewestGood([]Backup{sound}); ok && b.Damaged() {
+			damaged = append(damaged, b.Name)
+		}
+	}
+	why := fmt.Sprintf("none of the %d archives is a verified, complete backup of the whole project%s", len(all), strings.TrimRight(" "+d.Owner.Name, " "))
+	switch n := len(damaged); {
+	case n == 0:
+		return why
+	case n > namedDamaged:
+		damaged = append(damaged[:namedDamaged], fmt.Sprintf("and %d more", n-namedDamaged))
+	}
+	return why + " without damage in its data; damage was found in " + strings.Join(damaged, ", ")
 }
 
 // notGood says why a backup is never latest.
 func (d *Dir) notGood(b Backup) string {
 	switch {
+	case b.State == Verified && b.Damaged():
+		return "holds damaged data"
 	case b.State == Verified && b.Owner.Name != "" && d.Owner.Name != "" && b.Owner.Name != d.Owner.Name:
 		return "is of project " + b.Owner.Name
 	case b.State == Verified && len(b.Selected) > 0:

@@ -55,6 +55,7 @@ func (d *Dir) learn(b *Backup) error {
 func describe(b *Backup, rec Record) (complete bool, err error) {
 	if s := rec.Summary; s != nil && s.Size == b.Size && s.Owner.Name != "" {
 		s.apply(b)
+		b.Validation = validated(b, rec, nil)
 		return s.Complete, nil
 	}
 	m, err := ReadManifest(b.Path)
@@ -70,6 +71,7 @@ func describe(b *Backup, rec Record) (complete bool, err error) {
 	}
 	s := Summarize(m, b.Size)
 	s.apply(b)
+	b.Validation = validated(b, rec, m.Validation)
 	return s.Complete, nil
 }
 

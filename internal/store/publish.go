@@ -85,6 +85,9 @@ func (p *Pending) Publish(ctx context.Context, now time.Time, m *archive.Manifes
 	}
 	sum := Summarize(m, info.Size())
 	rec := Record{Summary: &sum, Proof: &Proof{ID: m.ID, Time: now, Sound: true, SHA256: proof.SHA256}}
+	if m.Validation != nil {
+		rec.Validation = &Validation{ID: m.ID, Time: now, Validation: *m.Validation}
+	}
 	if err := p.dir.writeRecord(name, rec); err != nil {
 		return Backup{}, err
 	}
@@ -173,7 +176,7 @@ func (d *Dir) SHA256(name string) (string, error) {
 }
 
 // pointLatest writes latest_backup.txt where the newest good backup is another than it says. Without one, a file that names
-// an archive of ours which is damaged goes: nothing is better than that.
+// an archive of ours which is damaged, or whose data is, goes: nothing is better than that.
 func (d *Dir) pointLatest(ctx context.Context) error {
 	named, nameErr := d.pointed(d.path(LatestFile))
 	whose := *d
@@ -183,7 +186,7 @@ func (d *Dir) pointLatest(ctx context.Context) error {
 	b, err := whose.latest(ctx)
 	var none *NotFoundError
 	if errors.As(err, &none) {
-		if nameErr == nil && !named.Former && named.State == Damaged {
+		if nameErr == nil && !named.Former && (named.State == Damaged || named.Damaged()) {
 			return errors.Join(os.Remove(d.path(LatestFile)), durable.SyncDir(d.Path))
 		}
 		return nil

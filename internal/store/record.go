@@ -24,6 +24,8 @@ type Record struct {
 	Version int      `json:"version"` // 1
 	Summary *Summary `json:"summary,omitempty"`
 	Proof   *Proof   `json:"proof,omitempty"`
+	// Validation is the last look at the data in the archive.
+	Validation *Validation `json:"validation,omitempty"`
 	// FormerSize is the size of an archive of the former script when it was verified: it has no summary.
 	FormerSize int64 `json:"formerSize,omitempty"`
 	// Audit is the head of the audit log once the operation that made the archive was in it.

@@ -60,6 +60,8 @@ type Backup struct {
 	State    State
 	Why      string    // of a state that is not Verified
 	Proven   time.Time // last verification that read every byte
+	// Validation is the last look at the data in it; nil where nobody has looked.
+	Validation *Validation
 	// Former tells that the script which docker memsys replaces made it: a plain tar.gz without manifest.
 	Former bool
 }
@@ -70,9 +72,9 @@ type Owner struct {
 	WorkingDir string `json:"workingDir"`
 }
 
-// Good tells whether the backup counts as a backup of the whole project.
+// Good tells whether the backup counts as a backup of the whole project: one whose data was found damaged does not.
 func (b Backup) Good() bool {
-	return b.State == Verified && !b.Former && len(b.Selected) == 0
+	return b.State == Verified && !b.Former && len(b.Selected) == 0 && !b.Damaged()
 }
 
 // NotFoundError says that no backup answers to a name.
@@ -202,7 +204,8 @@ func NextSequence(all []Backup) int64 {
 	return highest + 1
 }
 
-// NewestGood returns the newest backup that is verified, complete, of the whole project, and neither a safety backup nor an import.
+// NewestGood returns the newest backup that is verified, complete, of the whole project, without known damage in its data, and neither a safety
+// backup nor an import.
 func NewestGood(all []Backup) (Backup, bool) {
 	for _, b := range all {
 		if b.Good() && b.Reason != BeforeRestore && b.Reason != Import {
