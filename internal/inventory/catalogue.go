@@ -67,8 +67,8 @@ func (f *finder) visit(ctx context.Context, e *tree.Entry, open Open) error {
 		return ctx.Err()
 	}
 	for _, s := range stores() {
-		if s.Claims(path.Base(e.Path)) {
-			f.folders[path.Dir(e.Path)] = true
+		if dir, ok := s.Belongs(e.Path); ok {
+			f.folders[dir] = true
 			return nil
 		}
 	}

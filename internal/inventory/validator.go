@@ -57,9 +57,12 @@ type Validator interface {
 type Store interface {
 	// Checks are what it looks at.
 	Checks() []Check
-	// Claims tells whether the file of this name marks its folder as one of these stores: "chroma.sqlite3". All below is then its own.
-	Claims(name string) bool
-	// Validate looks at the store. files are those below dir, by their path relative to it; none is open.
+	// Belongs tells by its path alone whether a file is one of such a store, and of which: dir is the store's folder, "." for the source
+	// itself. A file that belongs to a store is looked at by nobody else; what else lies in the folder goes to the validators as ever.
+	// It is called once for each file, before Validate.
+	Belongs(path string) (dir string, ok bool)
+	// Validate looks at the store. files are those that belong to it, by their path relative to dir; none is open. Files that belong
+	// need not make a store: a store without its marker may be damaged, or none at all.
 	Validate(ctx context.Context, dir string, files map[string]*Subject, r *Recorder) error
 }
 
