@@ -30,15 +30,17 @@ type Differ struct {
 	limit int
 
 	mu     sync.Mutex
-	parts  map[part]*compared
+	parts  map[diffPart]*diffCollection
 	sorted bool
 }
 
-// part is a collection of a source.
-type part struct{ source, kind, name string }
+// diffPart is a collection of a source.
+type diffPart struct{ source, kind, name string }
 
 // NewDiffer is a Differ that names up to limit records of each change in each collection; all of them where limit is negative.
-func NewDiffer(limit int) *Differ { return &Differ{limit: limit, parts: map[part]*compared{}} }
+func NewDiffer(limit int) *Differ {
+	return &Differ{limit: limit, parts: map[diffPart]*diffCollection{}}
+}
 
 // Before takes a record of the first side.
 func (d *Differ) Before(r Record) {
@@ -143,11 +145,11 @@ func (d *Differ) Records() []RecordDiff {
 	return out
 }
 
-func (d *Differ) part(r Record) *compared {
-	p := part{r.Source, r.Kind, r.Collection}
+func (d *Differ) part(r Record) *diffCollection {
+	p := diffPart{r.Source, r.Kind, r.Collection}
 	c := d.parts[p]
 	if c == nil {
-		c = &compared{lists: map[Change]*names{Came: {}, Gone: {}, Changed: {}}}
+		c = &diffCollection{lists: map[Change]*diffNames{Came: {}, Gone: {}, Changed: {}}}
 		d.parts[p] = c
 	}
 	return c
@@ -160,26 +162,26 @@ func (d *Differ) sort() {
 	}
 	d.sorted = true
 	for _, c := range d.parts {
-		slices.SortFunc(c.before, mark.compare)
-		c.before = slices.CompactFunc(c.before, func(a, b mark) bool { return a == b })
+		slices.SortFunc(c.before, diffMark.compare)
+		c.before = slices.CompactFunc(c.before, func(a, b diffMark) bool { return a == b })
 		c.seen = make([]uint8, len(c.before))
 	}
 }
 
-// mark is what is kept of a record: 128 bits of its id's digest, 64 of its content's.
-type mark struct {
+// diffMark is what is kept of a record: 128 bits of its id's digest, 64 of its content's.
+type diffMark struct {
 	id      [16]byte
 	content [8]byte
 }
 
-func markOf(r Record) (m mark) {
+func markOf(r Record) (m diffMark) {
 	sum := sha256.Sum256([]byte(r.ID))
 	copy(m.id[:], sum[:])
 	copy(m.content[:], r.Content[:])
 	return m
 }
 
-func (m mark) compare(other mark) int {
+func (m diffMark) compare(other diffMark) int {
 	return cmp.Or(bytes.Compare(m.id[:], other.id[:]), bytes.Compare(m.content[:], other.content[:]))
 }
 
@@ -190,21 +192,21 @@ const (
 	seenOther               // the second side has the id with a content that the first does not have
 )
 
-// compared is one collection on both sides.
-type compared struct {
-	before []mark
+// diffCollection is one collection on both sides.
+type diffCollection struct {
+	before []diffMark
 	seen   []uint8
 	fresh  [][16]byte // ids of the second side that the first does not have
-	lists  map[Change]*names
+	lists  map[Change]*diffNames
 }
 
 // run is where the marks of an id begin and end in before.
-func (c *compared) run(id [16]byte) (from, to int) {
+func (c *diffCollection) run(id [16]byte) (from, to int) {
 	from = sort.Search(len(c.before), func(i int) bool { return bytes.Compare(c.before[i].id[:], id[:]) >= 0 })
 	return from, c.end(from, id)
 }
 
-func (c *compared) end(from int, id [16]byte) int {
+func (c *diffCollection) end(from int, id [16]byte) int {
 	to := from
 	for to < len(c.before) && c.before[to].id == id {
 		to++
@@ -212,7 +214,7 @@ func (c *compared) end(from int, id [16]byte) int {
 	return to
 }
 
-func (c *compared) after(m mark, r Record, limit int) {
+func (c *diffCollection) after(m diffMark, r Record, limit int) {
 	from, to := c.run(m.id)
 	if from == to {
 		c.fresh = append(c.fresh, m.id)
@@ -231,7 +233,7 @@ func (c *compared) after(m mark, r Record, limit int) {
 }
 
 // fate is what became of the id whose marks are these; empty where nothing did.
-func (c *compared) fate(from, to int) Change {
+func (c *diffCollection) fate(from, to int) Change {
 	if c.seen[from]&seenID == 0 {
 		return Gone
 	}
@@ -247,7 +249,7 @@ func (c *compared) fate(from, to int) Change {
 }
 
 // unnamed tells whether something differs that only the first side can name.
-func (c *compared) unnamed() bool {
+func (c *diffCollection) unnamed() bool {
 	for from := 0; from < len(c.before); {
 		to := c.end(from, c.before[from].id)
 		if fate := c.fate(from, to); fate == Gone || fate == Changed && c.seen[from]&seenOther == 0 {
@@ -258,7 +260,7 @@ func (c *compared) unnamed() bool {
 	return false
 }
 
-func (c *compared) name(m mark, r Record, limit int) {
+func (c *diffCollection) name(m diffMark, r Record, limit int) {
 	from, to := c.run(m.id)
 	if from == to {
 		return // it was not there when the side was told first
@@ -268,7 +270,7 @@ func (c *compared) name(m mark, r Record, limit int) {
 	}
 }
 
-func (c *compared) count(d CollectionDiff) CollectionDiff {
+func (c *diffCollection) count(d CollectionDiff) CollectionDiff {
 	for from := 0; from < len(c.before); {
 		to := c.end(from, c.before[from].id)
 		switch c.fate(from, to) {
@@ -293,25 +295,25 @@ func sortCollections(all []CollectionDiff) {
 	})
 }
 
-// names are the smallest ids that were added, as many as the limit: which ones they are depends on no order.
-type names struct{ all []named }
+// diffNames are the smallest ids that were added, as many as the limit: which ones they are depends on no order.
+type diffNames struct{ all []diffName }
 
-type named struct{ id, file string }
+type diffName struct{ id, file string }
 
-func (n *names) add(r Record, limit int) {
+func (n *diffNames) add(r Record, limit int) {
 	if limit == 0 {
 		return
 	}
-	n.all = append(n.all, named{r.ID, r.File})
+	n.all = append(n.all, diffName{r.ID, r.File})
 	if limit > 0 && len(n.all) >= 2*limit+64 {
 		n.all = n.list(limit)
 	}
 }
 
 // list sorts what there is and keeps each id once.
-func (n *names) list(limit int) []named {
-	slices.SortFunc(n.all, func(a, b named) int { return cmp.Or(strings.Compare(a.id, b.id), strings.Compare(a.file, b.file)) })
-	n.all = slices.CompactFunc(n.all, func(a, b named) bool { return a.id == b.id })
+func (n *diffNames) list(limit int) []diffName {
+	slices.SortFunc(n.all, func(a, b diffName) int { return cmp.Or(strings.Compare(a.id, b.id), strings.Compare(a.file, b.file)) })
+	n.all = slices.CompactFunc(n.all, func(a, b diffName) bool { return a.id == b.id })
 	if limit >= 0 && len(n.all) > limit {
 		clear(n.all[limit:])
 		n.all = n.all[:limit]

@@ -13,8 +13,8 @@ import (
 	"gotest.tools/v3/assert"
 )
 
-// rec is a record of collection notes.
-func rec(id, content string) Record {
+// diffRecord is a record of collection notes.
+func diffRecord(id, content string) Record {
 	return Record{Source: "data", Kind: KindJSON, Collection: "notes", File: "notes/" + id + ".json", ID: id, Content: sha256.Sum256([]byte(content))}
 }
 
@@ -36,7 +36,7 @@ func differed(limit int, before, after []Record) *Differ {
 }
 
 func TestRecordsThatCameWentAndChangedAreNamed(t *testing.T) {
-	d := differed(-1, []Record{rec("same", "1"), rec("old", "1"), rec("edited", "1")}, []Record{rec("new", "1"), rec("edited", "2"), rec("same", "1")})
+	d := differed(-1, []Record{diffRecord("same", "1"), diffRecord("old", "1"), diffRecord("edited", "1")}, []Record{diffRecord("new", "1"), diffRecord("edited", "2"), diffRecord("same", "1")})
 	assert.DeepEqual(t, d.Collections(), []CollectionDiff{{Source: "data", Kind: "json", Name: "notes", Before: 3, After: 3, Came: 1, Gone: 1, Changed: 1}})
 	var got []string
 	for _, r := range d.Records() {
@@ -46,7 +46,7 @@ func TestRecordsThatCameWentAndChangedAreNamed(t *testing.T) {
 }
 
 func TestSidesThatAreEqualNeedNoSecondLook(t *testing.T) {
-	d := differed(-1, []Record{rec("a", "1"), rec("b", "2")}, []Record{rec("b", "2"), rec("a", "1")})
+	d := differed(-1, []Record{diffRecord("a", "1"), diffRecord("b", "2")}, []Record{diffRecord("b", "2"), diffRecord("a", "1")})
 	assert.Check(t, !d.Again())
 	assert.Check(t, NewDiff(d, nil, nil).Same())
 }
@@ -54,7 +54,7 @@ func TestSidesThatAreEqualNeedNoSecondLook(t *testing.T) {
 func TestNoMoreIsNamedThanAskedForAndTheRestIsCounted(t *testing.T) {
 	var after []Record
 	for i := range 1000 {
-		after = append(after, rec(fmt.Sprintf("%04d", 999-i), "1"))
+		after = append(after, diffRecord(fmt.Sprintf("%04d", 999-i), "1"))
 	}
 	diff := NewDiff(differed(3, nil, after), nil, nil)
 	assert.Equal(t, diff.More, int64(997))
@@ -83,8 +83,8 @@ func TestOnlyEqualDigestsSayThatNothingDiffers(t *testing.T) {
 	assert.Check(t, !Alike(of(base), Inventory{}))
 }
 
-// naive is a Differ that keeps everything.
-func naive(before, after []Record) (came, gone, changed []string) {
+// naiveDiff is a Differ that keeps everything.
+func naiveDiff(before, after []Record) (came, gone, changed []string) {
 	sides := [2]map[string]map[[32]byte]bool{{}, {}}
 	for i, side := range [][]Record{before, after} {
 		for _, r := range side {
@@ -113,10 +113,10 @@ func naive(before, after []Record) (came, gone, changed []string) {
 	return came, gone, changed
 }
 
-// agree compares a Differ with the naive one.
-func agree(t *testing.T, before, after []Record) {
+// agreeWithNaive compares a Differ with the naive one.
+func agreeWithNaive(t *testing.T, before, after []Record) {
 	t.Helper()
-	came, gone, changed := naive(before, after)
+	came, gone, changed := naiveDiff(before, after)
 	d := differed(-1, before, after)
 	got := map[Change][]string{}
 	for _, r := range d.Records() {
@@ -135,11 +135,11 @@ func TestAnyTwoSidesDifferAsANaiveComparisonSays(t *testing.T) {
 	for range 300 {
 		side := func() (out []Record) {
 			for range random.IntN(30) {
-				out = append(out, rec(strconv.Itoa(random.IntN(20)), strconv.Itoa(random.IntN(3))))
+				out = append(out, diffRecord(strconv.Itoa(random.IntN(20)), strconv.Itoa(random.IntN(3))))
 			}
 			return out
 		}
-		agree(t, side(), side())
+		agreeWithNaive(t, side(), side())
 	}
 }
 
@@ -150,11 +150,11 @@ func FuzzDiffer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b []byte) {
 		side := func(data []byte) (out []Record) {
 			for _, c := range data {
-				out = append(out, rec(strconv.Itoa(int(c>>2)), strconv.Itoa(int(c&3))))
+				out = append(out, diffRecord(strconv.Itoa(int(c>>2)), strconv.Itoa(int(c&3))))
 			}
 			return out
 		}
-		agree(t, side(a), side(b))
+		agreeWithNaive(t, side(a), side(b))
 	})
 }
 
@@ -165,7 +165,7 @@ func TestRecordsMayBeToldFromSeveralGoroutines(t *testing.T) {
 		for w := range 8 {
 			wg.Go(func() {
 				for i := w; i < 4000; i += 8 {
-					f(rec(strconv.Itoa(i), "1"))
+					f(diffRecord(strconv.Itoa(i), "1"))
 				}
 			})
 		}

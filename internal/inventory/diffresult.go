@@ -11,11 +11,11 @@ type Diff struct {
 
 // NewDiff puts together what a Differ was told with the inventories of both sides, by source, which also count records without ids.
 func NewDiff(d *Differ, before, after map[string]Inventory) Diff {
-	all := map[part]CollectionDiff{}
+	all := map[diffPart]CollectionDiff{}
 	for _, c := range d.Collections() {
-		all[part{c.Source, c.Kind, c.Name}] = c
+		all[diffPart{c.Source, c.Kind, c.Name}] = c
 	}
-	for p, pair := range pairs(before, after) {
+	for p, pair := range diffPairs(before, after) {
 		c, told := all[p]
 		c.Source, c.Kind, c.Name = p.source, p.kind, p.name
 		c.Before, c.After = pair[0].Records, pair[1].Records
@@ -46,13 +46,13 @@ func (c *CollectionDiff) countable(before, after Collection) {
 	c.Came, c.Gone = max(after.Records-before.Records, 0), max(before.Records-after.Records, 0)
 }
 
-// pairs are the collections of both sides.
-func pairs(before, after map[string]Inventory) map[part][2]Collection {
-	out := map[part][2]Collection{}
+// diffPairs are the collections of both sides.
+func diffPairs(before, after map[string]Inventory) map[diffPart][2]Collection {
+	out := map[diffPart][2]Collection{}
 	for i, side := range []map[string]Inventory{before, after} {
 		for source, inv := range side {
 			for _, c := range inv.Collections {
-				p := part{source, c.Kind, c.Name}
+				p := diffPart{source, c.Kind, c.Name}
 				pair := out[p]
 				pair[i] = c
 				out[p] = pair

@@ -93,6 +93,9 @@ func (p *Plan) wanted(s archive.Source) bool {
 	if len(p.req.Only) > 0 && !slices.Contains(p.req.Only, s.Name) {
 		return false
 	}
+	if _, exact := p.req.Exact[s.Name]; p.req.Exact != nil && !exact {
+		return false
+	}
 	return len(p.req.Services) == 0 || slices.ContainsFunc(s.Mounts, func(m archive.Mount) bool {
 		return slices.Contains(p.req.Services, m.Service)
 	})

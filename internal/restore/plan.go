@@ -46,6 +46,8 @@ type Request struct {
 	Only     []string // sources by name; empty for all
 	Services []string // sources that these services mount; empty for all
 	Paths    []string // patterns of paths inside the sources; empty for everything
+	// Exact are the paths that are restored of each source of the backup, with all that is below them; nil for no limit.
+	Exact map[string][]tree.RawPath
 
 	// Maps say which sources are others here, Owners which users and groups.
 	Maps   []SourceMap

@@ -110,7 +110,7 @@ func (p *Plan) look(ctx context.Context) error {
 			p.skip(t.Name+"/"+lost[0], "a mount, another source or the backups directory is there now", true)
 		}
 	}
-	if len(p.req.Paths) > 0 {
+	if p.limited() {
 		p.Targets = slices.DeleteFunc(p.Targets, func(t *Target) bool { return t.Entries == 0 })
 	}
 	return nil
@@ -124,8 +124,18 @@ func (p *Plan) unreadable(ctx context.Context, err error) error {
 	return &DamagedError{Backup: p.Backup.Name, Damage: []archive.Damage{{Reason: err.Error()}}}
 }
 
-// choice is the function that tells which entries the user's patterns choose; nil without patterns.
+// limited tells whether only some paths are restored.
+func (p *Plan) limited() bool { return len(p.req.Paths) > 0 || p.req.Exact != nil }
+
+// choice is the function that tells which entries the user's patterns, or the exact paths, choose; nil without any.
 func (p *Plan) choice(t *Target) (func(*tree.Entry) bool, error) {
+	if p.req.Exact != nil {
+		exact := map[string]bool{}
+		for _, path := range p.req.Exact[t.source.Name] {
+			exact[string(path)] = true
+		}
+		return func(e *tree.Entry) bool { return exact[e.Path] }, nil
+	}
 	if len(p.req.Paths) == 0 {
 		return nil, nil
 	}
@@ -161,6 +171,9 @@ func (p *Plan) nameStagings() {
 
 // nothing says why there is nothing to do.
 func (p *Plan) nothing(otherwise string) string {
+	if p.req.Exact != nil {
+		return fmt.Sprintf("the paths that were asked for are not in %s", p.Backup.Name)
+	}
 	if len(p.req.Paths) > 0 {
 		return fmt.Sprintf("nothing in %s matches --path %s", p.Backup.Name, strings.Join(p.req.Paths, ", "))
 	}
