@@ -36,6 +36,9 @@ type Subject struct {
 	Open  Open
 	// Head is the beginning of the file, up to HeadSize bytes.
 	Head []byte
+	// Sibling is the file of that name in the same folder; nil where there is none. In a live source it looks anew each time. It is set
+	// when a Companioned validator or a store validates, not when they are asked what they claim.
+	Sibling func(name string) *Subject
 }
 
 // HeadSize is how much of a file a validator sees before it claims it.
@@ -51,6 +54,14 @@ type Validator interface {
 	// Validate reads the file and records what it holds and what is wrong with it. Its error is one of reading (or of the context), not
 	// one of the format.
 	Validate(ctx context.Context, s *Subject, r *Recorder) error
+}
+
+// Companioned is a Validator some of whose files make sense only with others beside them: a database with its journal. What it claims is
+// validated when the whole folder is known, and so is a file that Companion names, which no other validator is asked about.
+type Companioned interface {
+	Validator
+	// Companion tells by its name whether a file may belong to another one: "memory.db-wal".
+	Companion(name string) bool
 }
 
 // Store is a folder of files that make sense only together: Chroma, later Qdrant, LanceDB, PostgreSQL.
