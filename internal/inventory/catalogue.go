@@ -15,7 +15,7 @@ import (
 
 // Checks are all that are made of the data of a source, each once, in the order of the output.
 func Checks() []Check {
-	var all []Check
+	all := []Check{readable}
 	for _, v := range validators() {
 		all = append(all, v.Checks()...)
 	}
@@ -46,9 +46,6 @@ func Order(results []Result) {
 	})
 }
 
-// databaseHeader is how a file of SQLite begins.
-const databaseHeader = "SQLite format 3\x00"
-
 // FindStores are the folders and files of a tree that Inspect looks at as stores and databases, a database with the files that belong to
 // it: who copies no more than these copies all that is needed. "." is the whole tree.
 func FindStores(ctx context.Context, t Tree) ([]tree.RawPath, error) {
@@ -73,12 +70,11 @@ func (f *finder) visit(ctx context.Context, e *tree.Entry, open Open) error {
 		}
 	}
 	// A database is made of pages; all else need not be opened.
-	const leastPage = 512
 	if e.Size == 0 || e.Size%leastPage != 0 {
 		return ctx.Err()
 	}
-	head, err := begin(ctx, open, len(databaseHeader))
-	switch found := err == nil && bytes.Equal(head, []byte(databaseHeader)); {
+	head, err := begin(ctx, open, len(sqliteMagic))
+	switch found := err == nil && bytes.Equal(head, []byte(sqliteMagic)); {
 	case found && e.Path == ".":
 		f.folders["."] = true // the source is that file
 	case found:

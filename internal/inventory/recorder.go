@@ -20,6 +20,8 @@ type Recorder struct {
 	// Options are those of the inspection.
 	Options Options
 
+	held []Record // of a fork: they are told once it is merged
+
 	mu          sync.Mutex
 	results     map[string]*Result
 	collections map[[2]string]*tally
@@ -68,52 +70,87 @@ func (r *Recorder) Find(c Check, f Finding) {
 		return
 	}
 	f.Check, f.Source = c.ID, r.source
+	if f.Path == "." {
+		f.Path = ""
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	res := r.result(c)
-	res.Status = Worst([]Result{{Status: res.Status}, {Status: f.Status}})
-	if len(res.Findings) == most {
-		res.More++
+	r.result(c).add(f)
+}
+
+// Fork is an empty recorder with the same source and options, for Merge. What it is told of records is kept until then.
+func (r *Recorder) Fork() *Recorder {
+	f := NewRecorder(r.source, r.Options, r.calls)
+	if f.calls.Record != nil {
+		f.calls.Record = f.hold
+	}
+	return f
+}
+
+func (r *Recorder) hold(one Record) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.held = append(r.held, one)
+}
+
+// Merge takes over what a fork has found. A fork that is not merged leaves no trace: damage of a live file counts only if a second look
+// shows it, so each look has a fork of its own.
+func (r *Recorder) Merge(other *Recorder) {
+	other.mu.Lock()
+	defer other.mu.Unlock()
+	for _, one := range other.held {
+		r.calls.Record(one)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, res := range other.results {
+		mine := r.result(res.Check)
+		mine.Checked += res.Checked
+		for _, f := range res.Findings {
+			mine.add(f)
+		}
+		mine.More += res.More
+		mine.Status = Worst([]Result{{Status: mine.Status}, {Status: res.Status}})
+	}
+	for key, t := range other.collections {
+		r.collection(key[0], key[1]).merge(t)
+	}
+}
+
+// merge adds what another tally of the same collection has counted.
+func (t *tally) merge(other *tally) {
+	t.Files += other.Files
+	t.Records += other.Records
+	t.Dimension = max(t.Dimension, other.Dimension)
+	t.named = t.named || other.named
+	t.ids.Add(other.ids)
+	t.content.Add(other.content)
+}
+
+// add keeps a finding, or counts it where there are too many.
+func (r *Result) add(f Finding) {
+	r.Status = Worst([]Result{{Status: r.Status}, {Status: f.Status}})
+	if len(r.Findings) == most {
+		r.More++
 		return
 	}
-	res.Findings = append(res.Findings, f)
+	r.Findings = append(r.Findings, f)
 }
-
-// Merge takes over what another recorder of the same source has found, unless discard is called on it instead: a damage of a live
-// file counts only if a second look shows it, so each look has a recorder of its own.
-func (r *Recorder) Merge(other *Recorder) {
-	for _, res := range other.results {
-		r.Checked(res.Check, res.Checked)
-		for _, f := range res.Findings {
-			r.Find(res.Check, f)
-		}
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for key, t := range other.collections {
-		mine := r.collection(key[0], key[1])
-		mine.Files += t.Files
-		mine.Records += t.Records
-		mine.Dimension = max(mine.Dimension, t.Dimension)
-		mine.named = mine.named || t.named
-		mine.ids.Add(t.ids)
-		mine.content.Add(t.content)
-	}
-}
-
-// Fork is an empty recorder with the same source and options, for Merge.
-func (r *Recorder) Fork() *Recorder { return NewRecorder(r.source, r.Options, r.calls) }
 
 // Damaged tells whether anything damaged was found.
-func (r *Recorder) Damaged() bool {
+func (r *Recorder) Damaged() bool { return len(r.damaged()) > 0 }
+
+// damaged are the checks that found damage.
+func (r *Recorder) damaged() []Check {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	var out []Check
 	for _, res := range r.results {
 		if res.Status == Damaged {
-			return true
+			out = append(out, res.Check)
 		}
 	}
-	return false
+	return out
 }
 
 func (r *Recorder) result(c Check) *Result {
@@ -172,17 +209,12 @@ func (b *Batch) Count(n int64) { b.t.Records += n }
 // Dimension tells the length of the collection's vectors.
 func (b *Batch) Dimension(n int) { b.t.Dimension = n }
 
-// Done adds the batch to the recorder, as files files.
+// Done adds the batch to the recorder, as files files. It is called once.
 func (b *Batch) Done(files int64) {
 	b.r.mu.Lock()
 	defer b.r.mu.Unlock()
-	t := b.r.collection(b.t.Kind, b.t.Name)
-	t.Files += files
-	t.Records += b.t.Records
-	t.Dimension = max(t.Dimension, b.t.Dimension)
-	t.named = t.named || b.t.named
-	t.ids.Add(b.t.ids)
-	t.content.Add(b.t.content)
+	b.t.Files = files
+	b.r.collection(b.t.Kind, b.t.Name).merge(&b.t)
 }
 
 // Results are what was found so far, by check, each with its findings by path.
@@ -194,7 +226,8 @@ func (r *Recorder) Results() []Result {
 		one := *res
 		one.Findings = slices.Clone(res.Findings)
 		slices.SortStableFunc(one.Findings, func(a, b Finding) int {
-			return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Object, b.Object), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Offset, b.Offset))
+			return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Object, b.Object), cmp.Compare(a.Line, b.Line),
+				cmp.Compare(a.Column, b.Column), cmp.Compare(a.Offset, b.Offset), strings.Compare(a.Text, b.Text))
 		})
 		out = append(out, one)
 	}

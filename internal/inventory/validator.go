@@ -3,6 +3,7 @@ package inventory
 import (
 	"context"
 	"io"
+	"path"
 	"time"
 
 	"github.com/memsys/docker-memsys/internal/tree"
@@ -13,7 +14,15 @@ type Tree interface {
 	// Walk calls visit with each entry in the order of tree.ComparePaths, from one goroutine. open is nil but for regular files; it may be
 	// used from any goroutine, more than once, also after Walk has returned, until the tree's owner closes what is behind it.
 	// An entry that cannot be read is told to problem, and the walk goes on.
+	// A second name of a regular file stays of kind Hardlink; its open is that of the first name.
 	Walk(ctx context.Context, visit func(e *tree.Entry, open Open) error, problem func(path string, err error)) error
+}
+
+// Finder is a Tree that can be asked for a file by its path, as it is now.
+type Finder interface {
+	Tree
+	// Find gives nil where there is no regular file of that path.
+	Find(ctx context.Context, path string) (*tree.Entry, Open)
 }
 
 // Open opens a file for reading. It fails with fs.ErrNotExist where the file has vanished.
@@ -34,11 +43,19 @@ type File interface {
 type Subject struct {
 	Entry *tree.Entry
 	Open  Open
-	// Head is the beginning of the file, up to HeadSize bytes.
+	// Head is the beginning of the file, up to HeadSize bytes; nil in the files of a Store.
 	Head []byte
 	// Sibling is the file of that name in the same folder; nil where there is none. In a live source it looks anew each time. It is set
 	// when a Companioned validator or a store validates, not when they are asked what they claim.
 	Sibling func(name string) *Subject
+}
+
+// Name is the last part of the path; empty where the source is a single file, whose name is not known.
+func (s *Subject) Name() string {
+	if s.Entry.Path == "." {
+		return ""
+	}
+	return path.Base(s.Entry.Path)
 }
 
 // HeadSize is how much of a file a validator sees before it claims it.
@@ -96,18 +113,22 @@ type Options struct {
 	Layout []string `json:"layout,omitempty"`
 	// Now is the time at which certificates must be valid; zero: their times are not looked at.
 	Now time.Time `json:"now,omitzero"`
-	// Stores tells to look at stores and databases; a live source whose stores are looked at on a private copy has it off.
+	// NoStores leaves out stores, and files whose validator has no checks but those of the group databases: those of a live source are
+	// looked at on a private copy.
 	NoStores bool `json:"noStores,omitempty"`
 	// Workers is how many files are read at once; 0: one for each core.
 	Workers int `json:"workers,omitempty"`
 }
 
-// Calls are what an inspection calls while it works; each may be nil, and is called from several goroutines.
+// Calls are what an inspection calls while it works; each may be nil, and is called from several goroutines but for Wait.
 type Calls struct {
 	// Bytes is told how many bytes were read since it was last told.
 	Bytes func(n int64)
 	// Record is told each record that has an id. For diff and for the memory-loss gate.
+	// What is looked at again is told once, when it counts.
 	Record func(Record)
+	// Wait waits before files that looked damaged, or changed meanwhile, are looked at again; attempt counts from 1. Only with Options.Live.
+	Wait func(ctx context.Context, attempt int) error
 }
 
 // Record is one record that has an id.

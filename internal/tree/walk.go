@@ -262,6 +262,21 @@ func (w *walker) opener(path string) Opener {
 	}
 }
 
+// FileOpener is the Opener of one path in the tree at root, which is opened anew each time; no link on the way is followed.
+func FileOpener(root, path string) Opener {
+	return func(ctx context.Context) (*Entry, Reader, error) {
+		if err := errors.Join(ctx.Err(), CheckPath(path)); err != nil {
+			return nil, nil, err
+		}
+		d := newDirs(root)
+		if path == "." {
+			d = newSingle(root)
+		}
+		defer d.close()
+		return openContent(d, path)
+	}
+}
+
 // openContent opens a regular file of the tree.
 func openContent(d *dirs, path string) (*Entry, *reader, error) {
 	ref, name, err := d.at(path)

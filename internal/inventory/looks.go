@@ -1,0 +1,248 @@
+package inventory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+)
+
+const (
+	// attempts is how often something that does not keep still is looked at.
+	attempts = 5
+	// maxSuspects is how many files wait for another look; further ones are looked at again at once.
+	maxSuspects = 4096
+)
+
+// look is one look at a file or store.
+type look struct {
+	path string
+	run  func(ctx context.Context, w *watch, r *Recorder, buf []byte) error
+}
+
+// suspect is what was found damaged, or changed while it was looked at.
+type suspect struct {
+	look
+	stamps map[string]stamp
+	looked bool
+	found  *Recorder // by the last look
+	failed error     // of the last look
+}
+
+// looks runs looks on a bounded number of goroutines.
+type looks struct {
+	in   *inspection
+	ctx  context.Context
+	stop context.CancelCauseFunc
+
+	todo    chan look
+	workers sync.WaitGroup
+	pending sync.WaitGroup // first looks
+
+	mu       sync.Mutex
+	suspects []*suspect
+}
+
+func newLooks(ctx context.Context, in *inspection) *looks {
+	l := &looks{in: in}
+	l.ctx, l.stop = context.WithCancelCause(ctx)
+	n := in.o.Workers
+	if n <= 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	l.todo = make(chan look, 16*n)
+	for range n {
+		l.workers.Go(func() {
+			buf := make([]byte, wholeSize)
+			for one := range l.todo {
+				l.first(one, buf)
+				l.pending.Done()
+			}
+		})
+	}
+	return l
+}
+
+// file hands a file on: to v, or where that is nil to the first validator that claims it.
+func (l *looks) file(s *Subject, v Validator) error {
+	return l.send(look{s.Entry.Path, func(ctx context.Context, w *watch, r *Recorder, buf []byte) error {
+		return l.in.validate(ctx, s, v, w, r, buf)
+	}})
+}
+
+// store hands a store on.
+func (l *looks) store(o *owner) error {
+	return l.send(look{o.dir, func(ctx context.Context, w *watch, r *Recorder, _ []byte) error {
+		files := make(map[string]*Subject, len(o.files))
+		for name, s := range o.files {
+			files[name] = w.subject(s)
+		}
+		return o.store.Validate(ctx, o.dir, files, r)
+	}})
+}
+
+func (l *looks) send(one look) error {
+	l.pending.Add(1)
+	select {
+	case l.todo <- one:
+		return nil
+	case <-l.ctx.Done():
+		l.pending.Done()
+		return context.Cause(l.ctx)
+	}
+}
+
+// wait waits for all first looks so far.
+func (l *looks) wait() { l.pending.Wait() }
+
+// finish waits for all looks, and has what is suspect looked at again.
+func (l *looks) finish() error {
+	close(l.todo)
+	l.workers.Wait()
+	if l.ctx.Err() == nil {
+		l.again(l.suspects)
+	}
+	err := context.Cause(l.ctx)
+	l.stop(nil)
+	return err
+}
+
+// first is the first look at something.
+func (l *looks) first(one look, buf []byte) {
+	if l.ctx.Err() != nil {
+		return
+	}
+	if !l.in.o.Live {
+		l.problem(one.path, l.take(one, newWatch(l.in.calls), l.in.recorder, buf))
+		return
+	}
+	s := &suspect{look: one}
+	if l.settled(s, buf) {
+		return
+	}
+	l.mu.Lock()
+	full := len(l.suspects) == maxSuspects
+	if !full {
+		l.suspects = append(l.suspects, s)
+	}
+	l.mu.Unlock()
+	if full {
+		l.again([]*suspect{s})
+	}
+}
+
+// take looks; a panic of a parser is an error of this file alone.
+func (l *looks) take(one look, w *watch, r *Recorder, buf []byte) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the check of it broke down: %v", p)
+		}
+	}()
+	return one.run(l.ctx, w, r, buf)
+}
+
+// settled takes a look and tells whether no further one is needed.
+func (l *looks) settled(s *suspect, buf []byte) bool {
+	w, found := newWatch(l.in.calls), l.in.recorder.Fork()
+	err := l.take(s.look, w, found, buf)
+	same := s.looked && w.still(s.stamps)
+	s.stamps, s.found, s.failed, s.looked = w.stamps, found, err, true
+	switch {
+	case err != nil && (vanished(err) || l.ctx.Err() != nil || same):
+		l.problem(s.path, err)
+		return true
+	case err != nil || w.changed || found.Damaged() && !same:
+		return false
+	}
+	l.in.recorder.Merge(found)
+	return true
+}
+
+// again looks at suspects until each kept still, or the attempts are used up.
+func (l *looks) again(suspects []*suspect) {
+	buf := make([]byte, wholeSize)
+	for attempt := 1; attempt < attempts && len(suspects) > 0; attempt++ {
+		if wait := l.in.calls.Wait; wait != nil {
+			if err := wait(l.ctx, attempt); err != nil {
+				l.stop(err)
+			}
+		}
+		var rest []*suspect
+		for _, s := range suspects {
+			if l.ctx.Err() != nil {
+				return
+			}
+			if !l.settled(s, buf) {
+				rest = append(rest, s)
+			}
+		}
+		suspects = rest
+	}
+	for _, s := range suspects {
+		l.restless(s)
+	}
+}
+
+// restless ends with what never kept still: what was in order when it was read counts, damage does not.
+func (l *looks) restless(s *suspect) {
+	if s.failed != nil {
+		l.problem(s.path, s.failed)
+		return
+	}
+	if !s.found.Damaged() {
+		l.in.recorder.Merge(s.found)
+		return
+	}
+	for _, c := range s.found.damaged() {
+		l.in.recorder.Find(c, Finding{Status: Unchecked, Path: s.path, Text: "changes all the time: what was read of it is torn"})
+	}
+}
+
+func (l *looks) problem(path string, err error) {
+	switch {
+	case err == nil:
+	case l.ctx.Err() != nil || errors.Is(err, context.Canceled):
+		l.stop(err)
+	default:
+		l.in.unreadable(path, err)
+	}
+}
+
+// validate reads the beginning of a file and hands it to a validator.
+func (in *inspection) validate(ctx context.Context, of *Subject, v Validator, w *watch, r *Recorder, buf []byte) (err error) {
+	s := w.subject(of)
+	o, err := readHead(ctx, s.Open, buf)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, o.close()) }()
+	s.Head, s.Open = o.start(), o.open
+	entry := *s.Entry
+	entry.Size = max(o.file.Size(), int64(len(o.whole)))
+	s.Entry = &entry
+	if v == nil {
+		if v = in.claim(s); v == nil {
+			r.Checked(readable, 1)
+			return nil
+		}
+		if _, ok := v.(Companioned); ok {
+			in.later.add(of, v)
+			return nil
+		}
+	}
+	r.Checked(readable, 1)
+	if in.left(v) {
+		return nil
+	}
+	return v.Validate(ctx, s, r)
+}
+
+func (in *inspection) claim(s *Subject) Validator {
+	for _, v := range in.validators {
+		if v.Claims(s) {
+			return v
+		}
+	}
+	return nil
+}
