@@ -28,6 +28,7 @@ type backupOptions struct {
 	includeLogs  bool
 	acceptShrink bool
 	quiesce      string
+	validate     string
 	note         string
 	reason       string
 	dryRun       bool
@@ -48,7 +49,12 @@ the disk and checked before it gets its name.
 A backup of some services only never counts as the latest of the project. Where
 something could not be read the backup is made all the same, and ends with 3. So
 does one of a source that is empty, not mounted, or less than half (of 20 entries, or
-of 1MB, at least) of what the last good backup has of it: it does not count as good.`,
+of 1MB, at least) of what the last good backup has of it: it does not count as good.
+
+The copied memories, databases and vectors are looked at before the archive is
+complete. What is damaged in the copy is copied once more, its writers stopped;
+where it is damaged then too, the live data is: the backup is kept, is never latest,
+and ends with 4.`,
 		Example: examples("docker memsys backup", "docker memsys backup --note 'before the move'",
 			"docker memsys backup memory-system --quiesce stop", "docker memsys backup --dry-run"),
 		GroupID:           groupData,
@@ -65,6 +71,7 @@ of 1MB, at least) of what the last good backup has of it: it does not count as g
 	flags.BoolVar(&opts.acceptShrink, "allow-empty", false, "Accept that a source has shrunk")
 	_ = flags.MarkHidden("allow-empty") // its former name
 	flags.StringVar(&opts.quiesce, "quiesce", "", "How writers are held still: auto, pause, stop, none (default: the project's)")
+	flags.StringVar(&opts.validate, "validate", "", "How closely the copied data is looked at: quick, full, none (default: quick)")
 	flags.StringVar(&opts.note, "note", "", "Text to keep with the backup")
 	flags.StringVar(&opts.reason, "reason", "manual", "Why the backup is made: manual, scheduled")
 	flags.BoolVar(&opts.dryRun, "dry-run", false, "Show the plan and change nothing")
@@ -72,6 +79,7 @@ of 1MB, at least) of what the last good backup has of it: it does not count as g
 	noHooksFlag(cmd, &opts.noHooks)
 	lockFlags(cmd, &opts.lockOptions)
 	completeWords(cmd, "quiesce", string(quiesce.Auto), string(quiesce.Pause), string(quiesce.Stop), string(quiesce.None))
+	completeWords(cmd, "validate", proofDepths()...)
 	completeWords(cmd, "reason", reasons()...)
 	return cmd
 }
@@ -108,7 +116,7 @@ func (a *app) backup(ctx context.Context, services []string, opts backupOptions)
 	if !slices.Contains(reasons(), opts.reason) {
 		return usagef("--reason %s means nothing: use %s", opts.reason, strings.Join(reasons(), " or "))
 	}
-	if err := opts.checkFormat(); err != nil {
+	if err := errors.Join(checkDepth(opts.validate), opts.checkFormat()); err != nil {
 		return err
 	}
 	s, err := a.openSession(ctx, opts.overrides())
@@ -118,7 +126,7 @@ func (a *app) backup(ctx context.Context, services []string, opts backupOptions)
 	if err := s.checkServices(services); err != nil {
 		return err
 	}
-	wish := backupWish{services: services, reason: opts.reason, note: opts.note, acceptShrink: opts.acceptShrink}
+	wish := backupWish{services: services, reason: opts.reason, note: opts.note, validate: opts.validate, acceptShrink: opts.acceptShrink}
 	if opts.dryRun {
 		defer s.leave(ctx)
 		a.noticeInterrupted(s.project)
@@ -188,6 +196,7 @@ type backupWish struct {
 	services     []string
 	reason       string
 	note         string
+	validate     string // as --validate
 	acceptShrink bool
 	// problems and warnings are those of hooks that ran before.
 	problems []archive.Problem
@@ -208,6 +217,7 @@ func (s *session) planBackup(ctx context.Context, w backupWish) (*backup.Plan, e
 		Project: s.archiveProject(), Services: s.services(ctx), Sources: s.Sources, Containers: s.Containers,
 		Locate: s.place, Files: s.Files(), Only: w.services, Exclude: s.Config.Exclude, IncludeLogs: s.Config.IncludeLogs,
 		AcceptShrink: w.acceptShrink, Quiesce: mode, NoPause: s.Info.NoPause, HoldLimit: s.Config.HoldLimit, Reason: w.reason, Note: w.note, Tool: buildVersion().Version, Warnings: append(slices.Clone(s.Warnings), w.warnings...), Problems: w.problems,
+		Inspect: s.proof(w.validate),
 	}
 	if s.reachable() {
 		req.Volume = s.Engine.Volume

@@ -17,6 +17,9 @@ func (a *app) printBackup(r backupResult, format string) error {
 	if err := a.printBackupResult(r, format); err != nil {
 		return err
 	}
+	if r.Backup.Damaged() {
+		return damagedData(r.Result)
+	}
 	if r.Complete {
 		return hooksFailed(r.Hooks, "the backup is complete")
 	}

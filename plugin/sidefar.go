@@ -17,6 +17,7 @@ import (
 	"github.com/memsys/docker-memsys/internal/backup"
 	"github.com/memsys/docker-memsys/internal/engine"
 	"github.com/memsys/docker-memsys/internal/helper"
+	"github.com/memsys/docker-memsys/internal/inventory"
 	"github.com/memsys/docker-memsys/internal/journal"
 	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/restore"
@@ -310,6 +311,11 @@ type farReading struct {
 // Copied implements backup.Reading.
 func (r *farReading) Copied() backup.Copied { return r.reply.Copied }
 
+// Inspect implements backup.Reading.
+func (r *farReading) Inspect(ctx context.Context, o inventory.Options) (out []inventory.Report, err error) {
+	return out, r.Call(ctx, callProve, proveCall{r.reply.ID, o}, &out)
+}
+
 // Complete implements backup.Reading. From a scratch volume the archive is fetched.
 func (r *farReading) Complete(ctx context.Context, c backup.Completion) (*archive.Manifest, error) {
 	var reply completeReply
@@ -360,6 +366,9 @@ func (r *farReading) fetch(ctx context.Context) error {
 // Abort implements backup.Reading.
 func (r *farReading) Abort() error {
 	err := r.Call(context.Background(), callAbort, idCall{r.reply.ID}, nil)
+	if err == nil && r.scratch != "" { // a copy that is taken once more makes it again
+		err = r.Call(context.Background(), callRemove, pathCall{r.there}, nil)
+	}
 	if errors.Is(err, helper.ErrGone) {
 		return nil // it has gone with the helper
 	}

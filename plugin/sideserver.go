@@ -12,6 +12,7 @@ import (
 	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/backup"
 	"github.com/memsys/docker-memsys/internal/helper"
+	"github.com/memsys/docker-memsys/internal/inventory"
 	"github.com/memsys/docker-memsys/internal/restore"
 )
 
@@ -45,6 +46,7 @@ func (f *fileServer) handlers() map[string]helper.Handler {
 		callLook:     on(backup.Local{}.Look),
 		callRestless: on(f.restless),
 		callRead:     on(f.read),
+		callProve:    on(f.prove),
 		callComplete: on(f.complete),
 		callAbort:    acts(f.abort),
 		callSizes:    on(f.sizes),
@@ -97,6 +99,17 @@ func (f *fileServer) reading(id int) (backup.Reading, error) {
 	}
 	delete(f.readings, id)
 	return r, nil
+}
+
+// prove looks at what was copied into an archive that stays open.
+func (f *fileServer) prove(ctx context.Context, c proveCall) ([]inventory.Report, error) {
+	f.mu.Lock()
+	r := f.readings[c.ID]
+	f.mu.Unlock()
+	if r == nil {
+		return nil, errors.New("no such archive is open")
+	}
+	return r.Inspect(ctx, c.Options)
 }
 
 func (f *fileServer) complete(ctx context.Context, c completeCall) (completeReply, error) {

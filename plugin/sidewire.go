@@ -8,6 +8,7 @@ import (
 	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/backup"
 	"github.com/memsys/docker-memsys/internal/helper"
+	"github.com/memsys/docker-memsys/internal/inventory"
 	"github.com/memsys/docker-memsys/internal/journal"
 	"github.com/memsys/docker-memsys/internal/restore"
 )
@@ -17,6 +18,7 @@ const (
 	callLook     = "backup.look"
 	callRestless = "backup.restless"
 	callRead     = "backup.read"
+	callProve    = "backup.inspect"
 	callComplete = "backup.complete"
 	callAbort    = "backup.abort"
 	callSizes    = "sizes"
@@ -61,6 +63,10 @@ type (
 	readReply struct {
 		ID     int           `json:"id"`
 		Copied backup.Copied `json:"copied"`
+	}
+	proveCall struct {
+		ID      int               `json:"id"`
+		Options inventory.Options `json:"options"`
 	}
 	completeCall struct {
 		ID         int               `json:"id"`

@@ -20,6 +20,8 @@ type Reader struct {
 	manifest *Manifest
 	// manifestAt and manifestEnd say where the contents table's header puts the manifest; both 0 where it does not.
 	manifestAt, manifestEnd int64
+	// written is the contents table of an archive that is being written; nil for a whole archive.
+	written *written
 }
 
 // ErrNewer says that a newer version of docker memsys wrote the archive.
@@ -46,7 +48,7 @@ func Open(r io.ReaderAt, size int64) (*Reader, error) {
 	return rd, nil
 }
 
-// Manifest returns the archive's manifest, not to be changed.
+// Manifest returns the archive's manifest, not to be changed; nil for an archive that is being written.
 func (r *Reader) Manifest() *Manifest { return r.manifest }
 
 // readAt fills p; a source that is short is an error.
@@ -142,15 +144,25 @@ func (r *Reader) decodeManifest(raw []byte) error {
 }
 
 func (r *Reader) scan(ctx context.Context) (*scanner, error) {
-	s, err := newScanner(ctx, r.r, r.toc, r.size-footerSize)
+	s, err := r.scanner(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("contents table: %w", err)
 	}
 	return s, nil
 }
 
+func (r *Reader) scanner(ctx context.Context) (*scanner, error) {
+	if r.written != nil {
+		return r.written.scanner(ctx, r.toc)
+	}
+	return newScanner(ctx, r.r, r.toc, r.size-footerSize)
+}
+
 // eachUnit calls f with each unit of the archive in order. It checks names and the contents table's end on the way.
 func (r *Reader) eachUnit(ctx context.Context, f func(*unit) error) error {
+	if r.written != nil && r.written.lines == 0 {
+		return nil
+	}
 	s, err := r.scan(ctx)
 	if err != nil {
 		return err

@@ -30,8 +30,8 @@ type Entry struct {
 // scanner streams the contents table.
 type scanner struct {
 	ctx   context.Context
-	limit int64 // offset of the contents table: everything lies before
-	src   *bufio.Reader
+	limit int64         // offset of the contents table: everything lies before
+	src   *bufio.Reader // of the member; nil for a table that is being written
 	br    *bufio.Reader
 	crc   uint32
 	count int64 // bytes that came out of the member
@@ -52,14 +52,24 @@ func newScanner(ctx context.Context, r io.ReaderAt, start, end int64) (*scanner,
 	if err := s.readTarHeader(); err != nil {
 		return nil, err
 	}
+	return s, s.begin()
+}
+
+// newWrittenScanner reads the JSON of a contents table that is being written; all content lies before limit.
+func newWrittenScanner(ctx context.Context, json io.Reader, size, limit int64) (*scanner, error) {
+	s := &scanner{ctx: ctx, limit: limit, br: bufio.NewReaderSize(json, 64<<10), left: size}
+	return s, s.begin()
+}
+
+func (s *scanner) begin() error {
 	first, err := s.line()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if string(first) != tocStart {
-		return nil, errors.New("the JSON does not begin as it must")
+		return errors.New("the JSON does not begin as it must")
 	}
-	return s, nil
+	return nil
 }
 
 // crcReader counts and sums what comes out of the member.
@@ -224,6 +234,9 @@ func (e *Entry) checkChunk(c tree.Chunk, t *tocEntry, end, limit int64) error {
 func (s *scanner) finish() error {
 	if end, err := s.tail(); err != nil || "\n"+end != tocEnd {
 		return errors.New("the JSON does not end as it must")
+	}
+	if s.src == nil {
+		return nil // it is not written yet
 	}
 	rest, err := io.ReadAll(io.LimitReader(s.br, 3*blockSize))
 	if err != nil {

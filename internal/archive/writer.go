@@ -201,18 +201,31 @@ func (w *Writer) stop() {
 	<-w.ended
 }
 
-// addManifest waits until everything before is counted, then stores the manifest as a unit of its own.
-func (w *Writer) addManifest(ctx context.Context, m *Manifest) error {
+// settled waits until everything that was added has gone to the output, and returns a job to go on with.
+func (w *Writer) settled(ctx context.Context) (*job, error) {
 	held := make([]*job, 0, cap(w.free))
+	give := func(all []*job) {
+		for _, j := range all {
+			w.free <- j
+		}
+	}
 	for range cap(w.free) {
 		j, err := w.take(ctx, jobGroup)
 		if err != nil {
-			return err
+			give(held)
+			return nil, err
 		}
 		held = append(held, j)
 	}
-	for _, j := range held[1:] {
-		w.free <- j
+	give(held[1:])
+	return held[0], w.err()
+}
+
+// addManifest waits until everything before is counted, then stores the manifest as a unit of its own.
+func (w *Writer) addManifest(ctx context.Context, m *Manifest) error {
+	j, err := w.settled(ctx)
+	if err != nil {
+		return err
 	}
 	w.count(m)
 	data, err := json.MarshalIndent(m, "", "  ")
@@ -224,7 +237,6 @@ func (w *Writer) addManifest(ctx context.Context, m *Manifest) error {
 		return fmt.Errorf("the manifest has %d bytes, too many", len(data))
 	}
 	e := &tree.Entry{Path: manifestName, Kind: tree.File, Mode: 0o600, Size: int64(len(data)), ModTime: m.Created}
-	j := held[0]
 	j.manifest = true
 	if err := j.open(e); err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"github.com/memsys/docker-memsys/internal/archive"
+	"github.com/memsys/docker-memsys/internal/inventory"
 	"github.com/memsys/docker-memsys/internal/progress"
 )
 
@@ -44,6 +45,11 @@ func (c crossing) Read(ctx context.Context, req ReadRequest, sink progress.Sink)
 type crossedReading struct{ Reading }
 
 func (r crossedReading) Copied() Copied { return crossed(r.Reading.Copied()) }
+
+func (r crossedReading) Inspect(ctx context.Context, o inventory.Options) ([]inventory.Report, error) {
+	reports, err := r.Reading.Inspect(ctx, crossed(o))
+	return crossed(reports), err
+}
 
 func (r crossedReading) Complete(ctx context.Context, c Completion) (*archive.Manifest, error) {
 	m, err := r.Reading.Complete(ctx, crossed(c))

@@ -187,7 +187,7 @@ func (Local) Read(ctx context.Context, req ReadRequest, sink progress.Sink) (Rea
 	if err != nil {
 		return nil, fmt.Errorf("open archive: %w", err)
 	}
-	r := &reading{file: f, sink: sink, bytes: req.Bytes}
+	r := &reading{file: f, sink: sink, places: req.Places, bytes: req.Bytes}
 	r.writer = archive.NewWriter(f, archive.WriterOptions{OnBytes: progress.Counter(sink, progress.Event{Step: "write", Total: req.Bytes})})
 	for _, p := range req.Places {
 		if err := r.copy(ctx, p, req.Exclusions.Skip(rules, p)); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/memsys/docker-memsys/compose"
 	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/engine"
+	"github.com/memsys/docker-memsys/internal/inventory"
 	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/quiesce"
 	"github.com/memsys/docker-memsys/internal/quiet"
@@ -48,6 +49,8 @@ type Request struct {
 	Note         string
 	Tool         string // version of docker memsys
 	Warnings     []string
+	// Inspect says how the copied data is looked at; nil: not at all.
+	Inspect *inventory.Options
 	// Problems are what went wrong before the data is read; with any the backup is incomplete.
 	Problems []archive.Problem
 }
@@ -72,6 +75,7 @@ type Plan struct {
 
 	req       Request
 	side      Side
+	before    *store.Backup       // newest one whose data was looked at
 	written   map[string][]string // names of sources, by the id of a container that writes them
 	room      *int64              // as Looked.Room
 	allocated int64               // bytes without holes
@@ -127,7 +131,7 @@ func Prepare(ctx context.Context, dir *store.Dir, req Request) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Sequence = store.NextSequence(all)
+	p.Sequence, p.before = store.NextSequence(all), lastLooked(all, dir.Owner)
 	if b, ok := dir.NewestGood(all); ok {
 		p.Previous = &b
 	} else if was := renamed(all, dir.Owner); was != "" {

@@ -19,6 +19,7 @@ type reading struct {
 	file   *os.File
 	writer *archive.Writer
 	sink   progress.Sink
+	places []Place
 	copied Copied
 	bytes  int64
 }

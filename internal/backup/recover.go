@@ -52,6 +52,9 @@ func Recover(steps []journal.Step) (removed []string, err error) {
 		if err != nil {
 			return removed, err
 		}
+		if err := os.RemoveAll(store.Scratch(path)); err != nil {
+			return removed, fmt.Errorf("remove private copies: %w", err)
+		}
 		if s.Name == StepPublish {
 			if err := store.RemoveHalfWritten(path); err != nil {
 				return removed, fmt.Errorf("remove what was being written beside the archive: %w", err)

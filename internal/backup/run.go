@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/engine"
+	"github.com/memsys/docker-memsys/internal/inventory"
 	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/quiesce"
 	"github.com/memsys/docker-memsys/internal/store"
@@ -57,9 +59,12 @@ type Result struct {
 	Missing  []Missing         `json:"missing,omitempty"`
 	Problems []archive.Problem `json:"problems,omitempty"`
 	// Held is how long each service was held still, Tries how often, until nothing was in the middle of a change.
-	Held     []archive.Held `json:"held,omitempty"`
-	Tries    int            `json:"tries,omitempty"`
-	Warnings []string       `json:"warnings,omitempty"`
+	Held  []archive.Held `json:"held,omitempty"`
+	Tries int            `json:"tries,omitempty"`
+	// Validation is what the look at the copied data came to, Known what of its damage is not new.
+	Validation *inventory.Validation `json:"validation,omitempty"`
+	Known      *Known                `json:"known,omitempty"`
+	Warnings   []string              `json:"warnings,omitempty"`
 }
 
 // Missing is a source that belongs into the backup and could not be reached.
@@ -100,6 +105,7 @@ func (r *Runner) Run(ctx context.Context, p *Plan) (res *Result, err error) {
 		if aborted := pending.Abort(); aborted != nil {
 			err = errors.Join(err, fmt.Errorf("remove unfinished archive: %w", aborted))
 		}
+		_ = os.RemoveAll(store.Scratch(path)) // a helper that died may have left it; what stays, a later run sweeps
 	}()
 	res = &Result{}
 	m, err := r.write(ctx, p, pending, res)

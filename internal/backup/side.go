@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/memsys/docker-memsys/internal/archive"
+	"github.com/memsys/docker-memsys/internal/inventory"
 	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/quiet"
 	"github.com/memsys/docker-memsys/internal/tree"
@@ -25,6 +26,8 @@ type Side interface {
 type Reading interface {
 	// Copied is what the copy has found.
 	Copied() Copied
+	// Inspect looks at the copied data, as it is in the archive: a report for each source that was copied. It chooses the folder for private copies.
+	Inspect(ctx context.Context, o inventory.Options) ([]inventory.Report, error)
 	// Complete adds the project's files and the manifest and brings the archive to the disk. It returns the manifest with its counts.
 	Complete(ctx context.Context, c Completion) (*archive.Manifest, error)
 	Abort() error

@@ -14,21 +14,19 @@ import (
 	"github.com/memsys/docker-memsys/internal/store"
 )
 
-// write holds the services still, reads all sources, lets the services go, and completes the archive on the disk.
+// write holds the services still, reads all sources, lets the services go, looks at what was copied, and completes the archive on the disk.
 func (r *Runner) write(ctx context.Context, p *Plan, pending *store.Pending, res *Result) (*archive.Manifest, error) {
 	start := r.Clock()
-	m, err := r.manifest(p, start)
+	t, err := r.take(ctx, p, pending, start)
 	if err != nil {
 		return nil, err
 	}
-	reading, err := r.copySources(ctx, p, pending.File.Name(), m)
-	if err != nil {
-		return nil, err
-	}
+	m := t.manifest
+	res.Validation, res.Known = m.Validation, p.stillThere(m.Validation)
 	res.Seconds.Held, res.Seconds.Longest, res.Tries, res.Held = m.Quiesce.Seconds, m.Quiesce.Longest, m.Quiesce.Tries, m.Quiesce.Held
 	files := projectFiles(p.req.Files, m)
 	m.Complete = complete(m)
-	if m, err = reading.Complete(ctx, Completion{Files: files, Manifest: m}); err != nil {
+	if m, err = t.Complete(ctx, Completion{Files: files, Manifest: m}); err != nil {
 		return nil, err
 	}
 	res.Seconds.Write = r.since(start)
@@ -47,8 +45,7 @@ func complete(m *archive.Manifest) bool {
 }
 
 // copySources reads every source while the services that write are held still. They are let go on every way out.
-func (r *Runner) copySources(ctx context.Context, p *Plan, path string, m *archive.Manifest) (Reading, error) {
-	log := &heldLog{}
+func (r *Runner) copySources(ctx context.Context, p *Plan, path string, m *archive.Manifest, log *heldLog) (Reading, error) {
 	still, err := r.settle(ctx, p, log)
 	if err != nil {
 		return nil, err

@@ -39,6 +39,12 @@ func temporaryName(final, id string) string {
 	return "." + final + ".tmp-" + id
 }
 
+// scratchSuffix ends the name of the folder for private copies beside an archive that is being written.
+const scratchSuffix = ".scratch"
+
+// Scratch is the folder for private copies that are needed while the archive at a temporary path is written. Who makes it removes it.
+func Scratch(temporary string) string { return temporary + scratchSuffix }
+
 // IsTemporary tells whether name is that of an archive which is being written, or was when the writer died.
 func IsTemporary(name string) bool {
 	return strings.HasPrefix(name, "."+prefix) && strings.Contains(name, suffix+".tmp-")

@@ -17,7 +17,7 @@ const halfWrittenAge = time.Hour
 // names it; what could not be removed then, because the disk was read-only or not mounted, goes here.
 const unfinishedAge = 24 * time.Hour
 
-// Sweep removes sums, records, latest_backup.txt and archives that were being written by a run that was killed and that no journal names,
+// Sweep removes sums, records, latest_backup.txt, private copies and archives that were being written by a run that was killed and that no journal names,
 // such as a verification's. What cannot be removed stays: it hinders nobody.
 func (d *Dir) Sweep(now time.Time) error {
 	entries, err := os.ReadDir(d.Path)
@@ -31,6 +31,8 @@ func (d *Dir) Sweep(now time.Time) error {
 	for _, e := range entries {
 		age := halfWrittenAge
 		switch {
+		case e.IsDir() && IsTemporary(e.Name()) && strings.HasSuffix(e.Name(), scratchSuffix):
+			age = unfinishedAge
 		case !e.Type().IsRegular():
 			continue
 		case IsTemporary(e.Name()):
@@ -42,7 +44,7 @@ func (d *Dir) Sweep(now time.Time) error {
 		if err != nil || now.Sub(info.ModTime()) < age {
 			continue
 		}
-		if removed := os.Remove(filepath.Join(d.Path, e.Name())); removed != nil && !errors.Is(removed, fs.ErrNotExist) {
+		if removed := os.RemoveAll(filepath.Join(d.Path, e.Name())); removed != nil && !errors.Is(removed, fs.ErrNotExist) {
 			failed = errors.Join(failed, removed)
 		}
 	}

@@ -1,0 +1,88 @@
+package plugin
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/memsys/docker-memsys/internal/backup"
+	"github.com/memsys/docker-memsys/internal/display"
+	"github.com/memsys/docker-memsys/internal/inventory"
+)
+
+// proofNone is the word for a backup whose data nobody looks at.
+const proofNone = "none"
+
+// proofDepths are the values of --validate.
+func proofDepths() []string {
+	return []string{string(inventory.Quick), string(inventory.Full), proofNone}
+}
+
+// checkDepth refuses a depth that means nothing; empty is the project's.
+func checkDepth(depth string) error {
+	if depth != "" && !slices.Contains(proofDepths(), depth) {
+		return usagef("--validate %s means nothing: use %s", depth, strings.Join(proofDepths(), ", "))
+	}
+	return nil
+}
+
+// proof says how the data in a backup is looked at; nil: not at all. Only contents are: that a certificate has run out makes no backup a bad one.
+func (s *session) proof(depth string) *inventory.Options {
+	switch depth {
+	case proofNone:
+		return nil
+	case "":
+		depth = string(inventory.Quick)
+	}
+	return &inventory.Options{
+		Depth: inventory.Depth(depth), Checks: []string{string(inventory.Memories), string(inventory.Databases), string(inventory.Vectors)},
+	}
+}
+
+// damagedData is how a backup ends whose data is damaged.
+func damagedData(r *backup.Result) error {
+	message := "the backup is made, but the data in it is damaged, so it is never latest: " + damageText(r.Validation)
+	if k := r.Known; k != nil {
+		message += fmt.Sprintf("; %s in %s already", plural(int64(k.Findings), "of these was", "of these were"), k.Backup)
+	}
+	if !r.Complete {
+		message += "; and it is incomplete: " + strings.Join(incomplete(r), "; ")
+	}
+	return &outcome{code: exitDamaged, message: message, hint: "docker memsys validate, or docker memsys restore --last-good for what is damaged"}
+}
+
+// damageText names damage, the first few by name.
+func damageText(v *inventory.Validation) string {
+	const most = 3
+	var out []string
+	total := 0
+	for _, f := range v.Findings {
+		if f.Status != inventory.Damaged {
+			continue
+		}
+		if total++; total <= most {
+			out = append(out, findingText(f))
+		}
+	}
+	if total > most {
+		out = append(out, fmt.Sprintf("and %d more", total-most))
+	}
+	return strings.Join(out, "; ")
+}
+
+// findingText is a finding with its place: source/path:line:column (object): text.
+func findingText(f inventory.Finding) string {
+	at := strings.TrimSuffix(strings.TrimSuffix(f.Source+"/"+f.Path, "/."), "/")
+	switch {
+	case f.Line > 0 && f.Column > 0:
+		at += fmt.Sprintf(":%d:%d", f.Line, f.Column)
+	case f.Line > 0:
+		at += fmt.Sprintf(":%d", f.Line)
+	case f.At:
+		at += fmt.Sprintf(" at byte %d", f.Offset)
+	}
+	if f.Object != "" {
+		at += " (" + f.Object + ")"
+	}
+	return display.Clean(at + ": " + f.Text)
+}
