@@ -18,8 +18,8 @@ const (
 	mostPage  = 65536
 )
 
-// databaseHeader is what the first 100 bytes of a database say.
-type databaseHeader struct {
+// sqliteHeader is what the first 100 bytes of a database say.
+type sqliteHeader struct {
 	page     int64
 	pages    int64 // 0: the header does not know, the size of the file tells
 	reserved int64
@@ -28,8 +28,8 @@ type databaseHeader struct {
 	encoding uint32
 }
 
-// readDatabaseHeader reads the header of a database and tells what is wrong with it.
-func readDatabaseHeader(b []byte) (h databaseHeader, wrong string) {
+// readSQLiteHeader reads the header of a database and tells what is wrong with it.
+func readSQLiteHeader(b []byte) (h sqliteHeader, wrong string) {
 	switch {
 	case !bytes.HasPrefix(b, []byte(sqliteMagic)[:min(len(b), len(sqliteMagic))]):
 		return h, "does not begin as a SQLite database does"
@@ -48,7 +48,7 @@ func readDatabaseHeader(b []byte) (h databaseHeader, wrong string) {
 	return h, h.wrong(b)
 }
 
-func (h databaseHeader) wrong(b []byte) string {
+func (h sqliteHeader) wrong(b []byte) string {
 	const leastUsable, fractions = 480, "\x40\x20\x20"
 	switch {
 	case h.page < leastPage || h.page&(h.page-1) != 0:
