@@ -1,13 +1,18 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"maps"
+	"net/netip"
+	"path"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 )
 
@@ -71,6 +76,9 @@ func fromInspect(in container.InspectResponse) Container {
 	out := Container{ID: in.ID, Name: strings.TrimPrefix(in.Name, "/"), ImageID: in.Image}
 	if in.State != nil {
 		out.State = State(in.State.Status)
+		if in.State.Health != nil && in.State.Health.Status != container.NoHealthcheck {
+			out.Health = string(in.State.Health.Status)
+		}
 	}
 	if in.Config != nil {
 		l := in.Config.Labels
@@ -81,10 +89,68 @@ func fromInspect(in container.InspectResponse) Container {
 	for _, m := range in.Mounts {
 		out.Mounts = append(out.Mounts, Mount{
 			Type: string(m.Type), Name: m.Name, Source: m.Source, Destination: m.Destination, Driver: m.Driver, ReadOnly: !m.RW,
+			Subpath: subpath(in.HostConfig, m.Destination),
 		})
+	}
+	if in.HostConfig != nil {
+		out.Network = string(in.HostConfig.NetworkMode)
+	}
+	if in.NetworkSettings != nil {
+		out.Addresses, out.Ports = addresses(in.NetworkSettings), ports(in.NetworkSettings.Ports)
 	}
 	slices.SortFunc(out.Mounts, func(a, b Mount) int { return strings.Compare(a.Destination, b.Destination) })
 	return out
+}
+
+// subpath is the folder of a volume that was asked for at a place: the engine does not tell it with the mounts.
+func subpath(host *container.HostConfig, destination string) string {
+	if host == nil {
+		return ""
+	}
+	for _, m := range host.Mounts {
+		if m.VolumeOptions != nil && path.Clean(m.Target) == path.Clean(destination) {
+			return m.VolumeOptions.Subpath
+		}
+	}
+	return ""
+}
+
+// addresses are those of a container, of the networks in the order of their names.
+func addresses(in *container.NetworkSettings) []string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(in.Networks)) {
+		n := in.Networks[name]
+		if n == nil {
+			continue
+		}
+		for _, a := range []netip.Addr{n.IPAddress, n.GlobalIPv6Address} {
+			if a.IsValid() {
+				all = append(all, a.String())
+			}
+		}
+	}
+	return all
+}
+
+// ports are the published TCP ports, sorted.
+func ports(in network.PortMap) []Port {
+	var all []Port
+	for port, bindings := range in {
+		for _, b := range bindings {
+			if port.Proto() != network.TCP || b.HostPort == "" {
+				continue
+			}
+			one := Port{Inside: int(port.Num()), HostPort: b.HostPort}
+			if b.HostIP.IsValid() {
+				one.HostIP = b.HostIP.String()
+			}
+			all = append(all, one)
+		}
+	}
+	slices.SortFunc(all, func(a, b Port) int {
+		return cmp.Or(cmp.Compare(a.Inside, b.Inside), cmp.Compare(a.HostPort, b.HostPort), cmp.Compare(a.HostIP, b.HostIP))
+	})
+	return all
 }
 
 // Pause freezes the processes of a running container. ErrConflict: it does not run, or is paused already.

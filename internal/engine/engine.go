@@ -53,6 +53,21 @@ type Container struct {
 	ImageID string
 	Mounts  []Mount
 	Labels  map[string]string
+	// Health is what its healthcheck says: starting, healthy, unhealthy; empty where it has none.
+	Health string
+	// Network is the mode of its network: host, container:ID, or the name of one.
+	Network string
+	// Addresses are its own in the engine's networks, while it runs; Ports are what of it is published.
+	Addresses []string
+	Ports     []Port
+}
+
+// Port is a published TCP port of a container.
+type Port struct {
+	Inside int
+	// HostIP and HostPort are where it answers on the engine's host; 0.0.0.0 and :: are all addresses of it.
+	HostIP   string
+	HostPort string
 }
 
 // Mount is what the engine really mounted into a container.
@@ -63,6 +78,8 @@ type Mount struct {
 	Destination string
 	Driver      string
 	ReadOnly    bool
+	// Subpath is the folder of a volume that is mounted, where it is not all of it.
+	Subpath string
 }
 
 // Volume is a volume of the engine.

@@ -25,7 +25,7 @@ func create(fake *enginetest.Engine) func(*testing.T, engine.Container) string {
 func TestTheFakeConforms(t *testing.T) {
 	fake := enginetest.New(time.Now)
 	fake.SetDisk(t.TempDir())
-	enginetest.Conformance(t, enginetest.Bench{Subject: fake, Create: create(fake), Prefix: "memsystest"})
+	enginetest.Conformance(t, enginetest.Bench{Subject: fake, Create: create(fake), Fill: fill(fake), Prefix: "memsystest"})
 }
 
 func TestTheClientConformsOverTheProtocol(t *testing.T) {
@@ -34,7 +34,7 @@ func TestTheClientConformsOverTheProtocol(t *testing.T) {
 	c, err := engine.Dial(engine.Endpoint{Host: enginetest.Serve(t, fake)})
 	assert.NilError(t, err)
 	defer c.Close()
-	enginetest.Conformance(t, enginetest.Bench{Subject: c, Create: create(fake), Prefix: "memsystest"})
+	enginetest.Conformance(t, enginetest.Bench{Subject: c, Create: create(fake), Fill: fill(fake), Prefix: "memsystest"})
 }
 
 func TestAnEngineThatDoesNotAnswerIsNamed(t *testing.T) {
@@ -104,4 +104,61 @@ func TestAnEngineBehindTLSIsReachedWithItsKeysOnly(t *testing.T) {
 		_, err = c.Info(t.Context())
 		assert.Assert(t, err != nil, name)
 	}
+}
+
+func fill(fake *enginetest.Engine) func(*testing.T, string, map[string]string) {
+	return func(_ *testing.T, id string, files map[string]string) {
+		for name, content := range files {
+			fake.AddToLayer(id, "/"+name, int64(len(content)))
+		}
+	}
+}
+
+// TestWhereAContainerAnswersIsTold: addresses, published ports and health come through the protocol.
+func TestWhereAContainerAnswersIsTold(t *testing.T) {
+	fake := enginetest.New(time.Now)
+	id := fake.Add(engine.Container{
+		Health: "unhealthy", Network: "memory_default", Addresses: []string{"172.18.0.2", "fd00::2"},
+		Ports: []engine.Port{{Inside: 8000, HostIP: "0.0.0.0", HostPort: "8001"}, {Inside: 8000, HostIP: "::", HostPort: "8001"}},
+		Mounts: []engine.Mount{{Type: "volume", Name: "v", Destination: "/data", Subpath: "chroma"}},
+	})
+	c, err := engine.Dial(engine.Endpoint{Host: enginetest.Serve(t, fake)})
+	assert.NilError(t, err)
+	defer c.Close()
+	got, err := c.Container(t.Context(), id)
+	assert.NilError(t, err)
+	assert.Equal(t, got.Health+got.Network+got.Mounts[0].Subpath, "unhealthymemory_defaultchroma")
+	assert.DeepEqual(t, got.Addresses, []string{"172.18.0.2", "fd00::2"})
+	assert.DeepEqual(t, got.Ports, []engine.Port{{Inside: 8000, HostIP: "0.0.0.0", HostPort: "8001"}, {Inside: 8000, HostIP: "::", HostPort: "8001"}})
+}
+
+// TestALayerIsReadOverTLSToo: its request goes past the engine's client.
+func TestALayerIsReadOverTLSToo(t *testing.T) {
+	fake := enginetest.New(time.Now)
+	id := fake.Add(engine.Container{})
+	fake.AddToLayer(id, "/data/chroma.sqlite3", 10)
+	c, err := engine.Dial(enginetest.ServeTLS(t, fake))
+	assert.NilError(t, err)
+	defer c.Close()
+	changes, err := c.Changes(t.Context(), id, 10)
+	assert.NilError(t, err)
+	assert.Equal(t, len(changes), 2)
+}
+
+func TestAnEngineThatHangsWithALayerIsNotWaitedFor(t *testing.T) {
+	fake := enginetest.New(time.Now)
+	id := fake.Add(engine.Container{})
+	ctx, cancel := context.WithCancel(t.Context())
+	fake.Before(func(c enginetest.Call) error {
+		if c.Name == "Changes" {
+			cancel()
+			<-t.Context().Done()
+		}
+		return nil
+	})
+	c, err := engine.Dial(engine.Endpoint{Host: enginetest.Serve(t, fake)})
+	assert.NilError(t, err)
+	defer c.Close()
+	_, err = c.Changes(ctx, id, 10)
+	assert.ErrorIs(t, err, context.Canceled)
 }

@@ -40,6 +40,8 @@ type Subject interface {
 	Ended(ctx context.Context, id string) func() (int, error)
 	CopyFrom(ctx context.Context, id, path string) (io.ReadCloser, error)
 	CopyTo(ctx context.Context, id, dir string, archive io.Reader) error
+	Changes(ctx context.Context, id string, limit int) ([]engine.Change, error)
+	Stat(ctx context.Context, id, path string) (engine.PathInfo, error)
 }
 
 // Bench is an engine under test and what only a test does with it.
@@ -47,6 +49,8 @@ type Bench struct {
 	Subject
 	// Create makes a container, not started, whose process runs until it is stopped, removes it when the test ends, and returns its id.
 	Create func(t *testing.T, c engine.Container) string
+	// Fill puts files with these contents into a container's own layer.
+	Fill func(t *testing.T, id string, files map[string]string)
 	// Sleeper is a tar stream with the program testdata/sleeper in it; nil where none is run.
 	Sleeper []byte
 	// Prefix begins the names of everything that the test makes.
@@ -68,6 +72,7 @@ func Conformance(t *testing.T, b Bench) {
 	t.Run("a process of our own is heard from its first word to its last, and is gone then", b.process)
 	t.Run("a process of our own is killed", b.killed)
 	t.Run("a file goes into a volume and out again", b.copies)
+	t.Run("what lies in a container's own layer is told, up to a limit", b.layer)
 }
 
 func (b Bench) container(t *testing.T, name string) string {

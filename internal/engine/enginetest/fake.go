@@ -33,6 +33,7 @@ type Engine struct {
 	volumes    map[string]engine.Volume
 	images     map[string]engine.Image
 	processes  map[string]*process
+	layers     map[string]map[string]layerFile
 	main       Main
 	disk       string
 	before     Hook

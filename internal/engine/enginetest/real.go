@@ -34,9 +34,14 @@ func Real(t *testing.T) Bench {
 	t.Cleanup(func() { api.Close() })
 	prefix := "memsystest" + strings.ToLower(rand.Text()[:8])
 	sleeper := makeImage(t, api, prefix)
-	return Bench{Sleeper: sleeper, Subject: engine.New(api, host), Prefix: prefix, Create: func(t *testing.T, c engine.Container) string {
-		return createContainer(t, api, prefix, c)
-	}}
+	subject := engine.New(api, host)
+	return Bench{
+		Sleeper: sleeper, Subject: subject, Prefix: prefix,
+		Create: func(t *testing.T, c engine.Container) string { return createContainer(t, api, prefix, c) },
+		Fill: func(t *testing.T, id string, files map[string]string) {
+			assert.NilError(t, subject.CopyTo(t.Context(), id, "/", archiveOf(t, files)))
+		},
+	}
 }
 
 func makeImage(t *testing.T, api *client.Client, name string) []byte {

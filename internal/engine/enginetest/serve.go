@@ -110,6 +110,7 @@ func (e *Engine) handler() http.Handler {
 	})
 	mux.HandleFunc("GET /images/{ref}/json", e.serveImage)
 	e.serveProcesses(mux)
+	e.serveLayers(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if rest, ok := strings.CutPrefix(r.URL.Path, "/v1."); ok { // the version is the first part of the path
 			_, r.URL.Path, _ = strings.Cut(rest, "/")
@@ -194,11 +195,19 @@ func (e *Engine) serveContainer(w http.ResponseWriter, r *http.Request) {
 		State:  &container.State{Status: container.ContainerState(c.State)},
 		Config: &container.Config{Image: c.Image, Labels: c.Labels},
 	}
+	out.HostConfig = &container.HostConfig{NetworkMode: container.NetworkMode(c.Network)}
 	for _, m := range c.Mounts {
 		out.Mounts = append(out.Mounts, container.MountPoint{
 			Type: mount.Type(m.Type), Name: m.Name, Source: m.Source, Destination: m.Destination, Driver: m.Driver, RW: !m.ReadOnly,
 		})
+		if m.Subpath != "" {
+			out.HostConfig.Mounts = append(out.HostConfig.Mounts, mount.Mount{Target: m.Destination, VolumeOptions: &mount.VolumeOptions{Subpath: m.Subpath}})
+		}
 	}
+	if c.Health != "" {
+		out.State.Health = &container.Health{Status: container.HealthStatus(c.Health)}
+	}
+	out.NetworkSettings = networkSettings(c)
 	answer(w, out, err)
 }
 
