@@ -119,7 +119,7 @@ func TestWhereAContainerAnswersIsTold(t *testing.T) {
 	fake := enginetest.New(time.Now)
 	id := fake.Add(engine.Container{
 		Health: "unhealthy", Network: "memory_default", Addresses: []string{"172.18.0.2", "fd00::2"},
-		Ports: []engine.Port{{Inside: 8000, HostIP: "0.0.0.0", HostPort: "8001"}, {Inside: 8000, HostIP: "::", HostPort: "8001"}},
+		Ports:  []engine.Port{{Inside: 8000, HostIP: "0.0.0.0", HostPort: "8001"}, {Inside: 8000, HostIP: "::", HostPort: "8001"}},
 		Mounts: []engine.Mount{{Type: "volume", Name: "v", Destination: "/data", Subpath: "chroma"}},
 	})
 	c, err := engine.Dial(engine.Endpoint{Host: enginetest.Serve(t, fake)})

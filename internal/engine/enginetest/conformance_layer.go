@@ -1,9 +1,6 @@
 package enginetest
 
 import (
-	"archive/tar"
-	"bytes"
-	"io"
 	"slices"
 	"testing"
 
@@ -39,18 +36,4 @@ func (b Bench) layer(t *testing.T) {
 	assert.ErrorIs(t, err, engine.ErrNotFound)
 	_, err = b.Stat(ctx, b.Prefix+"missing", "/")
 	assert.ErrorIs(t, err, engine.ErrNotFound)
-}
-
-// archiveOf is a tar stream of files.
-func archiveOf(t *testing.T, files map[string]string) io.Reader {
-	t.Helper()
-	var archive bytes.Buffer
-	w := tar.NewWriter(&archive)
-	for name, content := range files {
-		assert.NilError(t, w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(content))}))
-		_, err := io.WriteString(w, content)
-		assert.NilError(t, err)
-	}
-	assert.NilError(t, w.Close())
-	return &archive
 }

@@ -104,3 +104,17 @@ func createContainer(t *testing.T, api *client.Client, image string, c engine.Co
 	})
 	return res.ID
 }
+
+// archiveOf is a tar stream of files.
+func archiveOf(t *testing.T, files map[string]string) io.Reader {
+	t.Helper()
+	var archive bytes.Buffer
+	w := tar.NewWriter(&archive)
+	for name, content := range files {
+		assert.NilError(t, w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(content))}))
+		_, err := io.WriteString(w, content)
+		assert.NilError(t, err)
+	}
+	assert.NilError(t, w.Close())
+	return &archive
+}

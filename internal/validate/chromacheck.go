@@ -1,0 +1,208 @@
+package validate
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/memsys/docker-memsys/compose"
+	"github.com/memsys/docker-memsys/internal/engine"
+	"github.com/memsys/docker-memsys/internal/inventory"
+)
+
+// name is what the server is called in findings.
+func (s *chromaServer) name() string {
+	if s.at.URL == "" {
+		return s.endpoint.From
+	}
+	return redacted(s.at.URL)
+}
+
+// checkChroma tells what the servers said.
+func (w *World) checkChroma(v *verdict, servers []chromaServer) {
+	if len(servers) == 0 {
+		v.tell("the project has no Chroma server that is known: set chroma.url in x-memsys if it uses one")
+	}
+	for _, s := range servers {
+		if s.failed != "" {
+			status := inventory.Warning
+			if s.unchecked {
+				status = inventory.Unchecked
+			}
+			v.find(status, s.name(), "%s", s.failed)
+			continue
+		}
+		v.checked++
+		version := ""
+		if s.version != "" {
+			version = " " + s.version
+		}
+		v.tell("Chroma%s at %s: %s, %s, heartbeat %s", version, s.name(), count(int64(len(s.collections)), "collection"), count(s.records, "record"), milliseconds(s.latency))
+		if s.declared && s.auth == "" {
+			v.find(inventory.Warning, s.name(), "lists its collections to everyone, though the compose file gives it credentials to ask for: Chroma since 1.0 has no authentication of its own")
+		}
+		for _, p := range s.problems {
+			v.find(inventory.Warning, s.name(), "%s", p)
+		}
+	}
+}
+
+// count is a number with its noun.
+func count(n int64, noun string) string {
+	digits := fmt.Sprint(n)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	if n != 1 {
+		noun += "s"
+	}
+	return digits + " " + noun
+}
+
+// chromaFile marks the folder of a Chroma store.
+const chromaFile = "chroma.sqlite3"
+
+// chromaPlace is a folder of a container with a Chroma store in it.
+type chromaPlace struct {
+	dir  string
+	size int64
+	// mount is what it lies in; nil is the container's own layer.
+	mount *engine.Mount
+}
+
+// chromaPlaces are the Chroma stores in a container, as far as they lie where they usually do, at a mount, or in its layer.
+func (w *World) chromaPlaces(ctx context.Context, c engine.Container) []chromaPlace {
+	dirs := []string{"/data", "/chroma/chroma", "/chroma"}
+	for _, m := range c.Mounts {
+		dirs = append(dirs, path.Clean(m.Destination))
+	}
+	vars := w.Variables[c.Service]
+	for _, name := range []string{"PERSIST_DIRECTORY", "CHROMA_PERSIST_DIRECTORY", "CHROMA_PERSIST_PATH"} {
+		if dir := vars[name]; dir != "" {
+			if !path.IsAbs(dir) {
+				dir = path.Join("/chroma", dir)
+			}
+			dirs = append(dirs, path.Clean(dir))
+		}
+	}
+	for _, change := range w.layerOf(ctx, c).changes {
+		if path.Base(change.Path) == chromaFile && !change.Removed {
+			dirs = append(dirs, path.Dir(change.Path))
+		}
+	}
+	slices.Sort(dirs)
+	var found []chromaPlace
+	for _, dir := range slices.Compact(dirs) {
+		info, err := w.Engine.Stat(ctx, c.ID, path.Join(dir, chromaFile))
+		if err != nil || !info.Mode.IsRegular() {
+			continue
+		}
+		found = append(found, chromaPlace{dir: dir, size: info.Size, mount: mountOf(c, dir)})
+	}
+	return found
+}
+
+// mountOf is the mount of a container that a path lies in; nil where it lies in none.
+func mountOf(c engine.Container, name string) *engine.Mount {
+	var found *engine.Mount
+	for i, m := range c.Mounts {
+		if within(name, m.Destination) && (found == nil || len(m.Destination) > len(found.Destination)) {
+			found = &c.Mounts[i]
+		}
+	}
+	return found
+}
+
+// within tells whether a path of a container is a folder or lies below it.
+func within(name, dir string) bool {
+	name, dir = path.Clean(name), path.Clean(dir)
+	return name == dir || dir == "/" || strings.HasPrefix(name, dir+"/")
+}
+
+// checkCollections compares what the servers list with what lies in their folders.
+func (w *World) checkCollections(ctx context.Context, v *verdict, servers []chromaServer) {
+	for _, s := range servers {
+		switch {
+		case s.failed != "":
+			v.find(inventory.Unchecked, s.name(), "the server tells nothing: %s", s.failed)
+		case s.at.container == nil || w.Engine == nil:
+			v.tell("the folder of %s cannot be seen: it is not known to be a container of this project", s.name())
+		default:
+			v.checked++
+			w.compareCollections(ctx, v, s)
+		}
+	}
+	if len(servers) == 0 {
+		v.tell("no Chroma server is known")
+	}
+}
+
+func (w *World) compareCollections(ctx context.Context, v *verdict, s chromaServer) {
+	c := *s.at.container
+	listed := count(int64(len(s.collections)), "collection")
+	places := w.chromaPlaces(ctx, c)
+	i := slices.IndexFunc(places, func(p chromaPlace) bool { return p.mount == nil })
+	switch {
+	case i >= 0 && len(s.collections) > 0:
+		v.find(inventory.Damaged, c.Name, "lists %s with %s, but keeps them in %s of its own writable layer, in no mount: no backup has them, and docker compose down deletes them. %s",
+			listed, count(s.records, "record"), places[i].dir, wrongMount(c, places[i].dir))
+		return
+	case len(places) == 0 && len(s.collections) > 0:
+		v.find(inventory.Warning, c.Name, "lists %s, but there is no %s at any of its mounts: where it keeps them is not known", listed, chromaFile)
+		return
+	case len(places) > 0:
+		v.tell("%s keeps its %s in %s", c.Name, listed, places[0].dir)
+	}
+	if kept, names := w.onDisk(s.endpoint.Service); len(s.collections) == 0 && s.complete && kept > 0 {
+		v.find(inventory.Warning, c.Name, "lists no collection, but its folder has %s: %s. It may use another folder, tenant or database", count(kept, "collection"), names)
+	}
+}
+
+// onDisk counts the collections in the sources that a service has mounted.
+func (w *World) onDisk(service string) (int64, string) {
+	var names []string
+	for _, src := range w.Sources {
+		if !slices.ContainsFunc(src.Mounts, func(m compose.Mount) bool { return m.Service == service }) {
+			continue
+		}
+		for _, c := range w.Inventories[src.Name].Collections {
+			if c.Kind == inventory.KindChroma {
+				_, name, _ := strings.Cut(c.Name, "#")
+				names = append(names, name)
+			}
+		}
+	}
+	shown := names
+	if len(shown) > 5 {
+		shown = append(slices.Clone(shown[:5]), "…")
+	}
+	return int64(len(names)), strings.Join(shown, ", ")
+}
+
+// wrongMount explains where Chroma's data belongs, by what the container has mounted instead.
+func wrongMount(c engine.Container, dir string) string {
+	old, now := "/chroma/chroma", "/data"
+	for _, m := range c.Mounts {
+		if at := path.Clean(m.Destination); at == old && dir == now {
+			return fmt.Sprintf("It has %s mounted at %s, where Chroma kept its data before 1.0; since then it is %s. %s", placeOf(m), old, now, rescue(c, dir))
+		} else if at == now && dir == old {
+			return fmt.Sprintf("It has %s mounted at %s, where Chroma keeps its data since 1.0; this one is older and uses %s. %s", placeOf(m), now, old, rescue(c, dir))
+		}
+	}
+	return rescue(c, dir)
+}
+
+// rescue says how the data gets to where it is kept.
+func rescue(c engine.Container, dir string) string {
+	return fmt.Sprintf("Stop the service, copy it out (docker cp %s:%s DIR), then mount a volume or folder at %s that has it", c.Name, dir, dir)
+}
+
+// placeOf is the outside of a mount in words.
+func placeOf(m engine.Mount) string {
+	if m.Type == "volume" {
+		return "volume " + m.Name
+	}
+	return m.Source
+}

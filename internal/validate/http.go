@@ -1,0 +1,165 @@
+package validate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// NewHTTPClient is a client for servers of a project: redirects stay on the same host and are few, so that no credentials go elsewhere; proxies
+// of the environment are for other machines than this one and its networks.
+func NewHTTPClient() *http.Client {
+	transport := &http.Transport{
+		Proxy: func(r *http.Request) (*url.URL, error) {
+			if nearby(r.URL.Hostname()) {
+				return nil, nil
+			}
+			return http.ProxyFromEnvironment(r)
+		},
+		DialContext:            (&net.Dialer{Timeout: requestTime}).DialContext,
+		ResponseHeaderTimeout:  requestTime,
+		TLSHandshakeTimeout:    requestTime,
+		MaxResponseHeaderBytes: 1 << 16,
+		IdleConnTimeout:        requestTime,
+	}
+	return &http.Client{Transport: transport, CheckRedirect: redirects}
+}
+
+// maxRedirects is how often a server may send us on.
+const maxRedirects = 3
+
+func redirects(r *http.Request, via []*http.Request) error {
+	if len(via) > maxRedirects {
+		return fmt.Errorf("redirects more than %d times", maxRedirects)
+	}
+	if r.URL.Host != via[0].URL.Host {
+		return fmt.Errorf("redirects to another server, %s", r.URL.Host)
+	}
+	return nil
+}
+
+// nearby tells hosts of this machine and of networks without names: no proxy leads there.
+func nearby(host string) bool {
+	if ip := net.ParseIP(host); ip != nil {
+		return ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast() || ip.IsUnspecified()
+	}
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || !strings.Contains(host, ".")
+}
+
+// answer is what a server said.
+type answer struct {
+	status int
+	body   []byte
+	// more tells that the body is longer than what was read.
+	more  bool
+	taken time.Duration
+}
+
+func (a answer) ok() bool { return a.status >= 200 && a.status < 300 }
+
+// size is that of the body, in words.
+func (a answer) size() string {
+	if a.more {
+		return fmt.Sprintf("more than %d bytes", len(a.body))
+	}
+	return fmt.Sprintf("%d bytes", len(a.body))
+}
+
+// get asks for an address and reads up to limit bytes of the answer.
+func (w *World) get(ctx context.Context, address string, auth credential, limit int64) (answer, error) {
+	timeout := w.Timeout
+	if timeout == 0 {
+		timeout = requestTime
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer within %s", timeout))
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return answer{}, errors.New("not an address that can be asked")
+	}
+	r.Header.Set("User-Agent", "docker-memsys")
+	r.Header.Set("Accept", "application/json, */*;q=0.5")
+	auth.apply(r)
+	began := w.Now()
+	res, err := w.HTTP.Do(r)
+	if err != nil {
+		return answer{}, why(ctx, err)
+	}
+	defer res.Body.Close()
+	out := answer{status: res.StatusCode}
+	out.body, err = io.ReadAll(io.LimitReader(res.Body, limit+1))
+	out.taken = w.Now().Sub(began)
+	if err != nil {
+		return out, why(ctx, err)
+	}
+	if int64(len(out.body)) > limit {
+		out.body, out.more = out.body[:limit], true
+	}
+	return out, nil
+}
+
+// why is an error without the address, which the finding names anyway, and which may hold a password.
+func why(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if outer := (*url.Error)(nil); errors.As(err, &outer) {
+		err = outer.Err
+	}
+	if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == "dial" {
+		return op.Err
+	}
+	return err
+}
+
+// median is the middle one of some times.
+func median(times []time.Duration) time.Duration {
+	sorted := slices.Sorted(slices.Values(times))
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[len(sorted)/2]
+}
+
+// milliseconds is a time in words.
+func milliseconds(d time.Duration) string {
+	if d < time.Millisecond {
+		return "less than 1 ms"
+	}
+	return fmt.Sprintf("%d ms", d.Round(time.Millisecond).Milliseconds())
+}
+
+// redacted is an address without its password.
+func redacted(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "(no address)"
+	}
+	return u.Redacted()
+}
+
+// excerpt is the start of a text on one line, without what a terminal would obey.
+func excerpt(text []byte) string {
+	const length = 120
+	cleaned := strings.Join(strings.Fields(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, string(text[:min(len(text), 4*length)]))), " ")
+	if runes := []rune(cleaned); len(runes) > length {
+		return string(runes[:length]) + "…"
+	}
+	return cleaned
+}
