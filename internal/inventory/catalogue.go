@@ -16,13 +16,13 @@ import (
 // Checks are all that are made of the data of a source, each once, in the order of the output.
 func Checks() []Check {
 	all := []Check{readable}
-	for _, v := range validators() {
+	for _, v := range validators(Options{}) {
 		all = append(all, v.Checks()...)
 	}
 	for _, s := range stores() {
 		all = append(all, s.Checks()...)
 	}
-	for _, o := range observers() {
+	for _, o := range observers(Options{}) {
 		all = append(all, o.Checks()...)
 	}
 	return Ordered(all)

@@ -9,7 +9,16 @@ import (
 )
 
 // validators are those of files, in the order in which they are asked. Each inspection has its own.
-func validators() []Validator { return nil }
+func validators(o Options) []Validator {
+	return []Validator{
+		npyFiles{},
+		npzFiles{},
+		safetensorsFiles{},
+		faissFiles{},
+		newRawFloats(o),
+		newCertificates(),
+	}
+}
 
 // stores are those of folders.
 func stores() []Store { return nil }
@@ -25,8 +34,8 @@ var readable = Check{ID: "structure.readable", Title: "readable files"}
 // at the same bytes show it.
 func Inspect(ctx context.Context, source string, t Tree, o Options, calls Calls) (*Report, error) {
 	in := &inspection{
-		o: o, calls: calls, recorder: NewRecorder(source, o, calls), watching: observers(),
-		validators: validators(), stores: stores(), owners: owners{}, later: later{files: map[string]*late{}}, tree: t,
+		o: o, calls: calls, recorder: NewRecorder(source, o, calls), watching: observers(o),
+		validators: validators(o), stores: stores(), owners: owners{}, later: later{files: map[string]*late{}}, tree: t,
 	}
 	if err := in.run(ctx); err != nil {
 		return nil, fmt.Errorf("inspect source %s: %w", source, err)

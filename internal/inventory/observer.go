@@ -18,7 +18,14 @@ type Finisher interface {
 }
 
 // observers are those of a new inspection.
-func observers() []Observer { return nil }
+func observers(o Options) []Observer {
+	return []Observer{
+		newPermissions(o),
+		newOwners(),
+		newFolderLayout(o),
+		dimensions{},
+	}
+}
 
 // finish calls all who want to be called at the end.
 func finish(vs []Validator, os []Observer, r *Recorder) {

@@ -140,3 +140,6 @@ func (r *Rules) builtin(e *Entry, name string, s *stores) string {
 	}
 	return ""
 }
+
+// Names tells whether a pattern of the user matches the entry.
+func (r *Rules) Names(e *Entry) bool { return r.match(e) != "" }
