@@ -1,7 +1,6 @@
 package restore
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -9,12 +8,12 @@ import (
 	"io"
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/memsys/docker-memsys/internal/archive"
+	"github.com/memsys/docker-memsys/internal/inventory"
 	"github.com/memsys/docker-memsys/internal/tree"
 )
 
@@ -47,7 +46,7 @@ func dimension(name string, head []byte) int {
 	if path.Base(name) == chromaHeader {
 		return chromaDimension(head)
 	}
-	return npyDimension(head)
+	return inventory.VectorDimension(head)
 }
 
 // chromaDimension is the length of the vectors of an index: what lies between where they begin and the label behind them.
@@ -60,22 +59,6 @@ func chromaDimension(head []byte) int {
 		return 0
 	}
 	return int((label - data) / 4)
-}
-
-// npyDimension is the second number of the shape of a matrix.
-func npyDimension(head []byte) int {
-	if !bytes.HasPrefix(head, []byte("\x93NUMPY")) {
-		return 0
-	}
-	shape := regexp.MustCompile(`'shape': *\( *\d+ *, *(\d+) *,? *\)`).FindSubmatch(head)
-	if shape == nil {
-		return 0
-	}
-	n, err := strconv.Atoi(string(shape[1]))
-	if err != nil {
-		return 0
-	}
-	return n
 }
 
 // archivedDimension is the dimension that an entry of the archive says; 0 where it says none.
