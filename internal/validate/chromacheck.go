@@ -26,6 +26,10 @@ func (w *World) checkChroma(v *verdict, servers []chromaServer) {
 		v.tell("the project has no Chroma server that is known: set chroma.url in x-memsys if it uses one")
 	}
 	for _, s := range servers {
+		if s.at.URL == "" || s.failed != "" && s.endpoint.Guess {
+			v.tell("%s: %s", s.name(), s.failed)
+			continue
+		}
 		if s.failed != "" {
 			status := inventory.Warning
 			if s.unchecked {
@@ -126,7 +130,7 @@ func (w *World) checkCollections(ctx context.Context, v *verdict, servers []chro
 	for _, s := range servers {
 		switch {
 		case s.failed != "":
-			v.find(inventory.Unchecked, s.name(), "the server tells nothing: %s", s.failed)
+			v.tell("%s tells nothing: %s", s.name(), s.failed)
 		case s.at.container == nil || w.Engine == nil:
 			v.tell("the folder of %s cannot be seen: it is not known to be a container of this project", s.name())
 		default:

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/memsys/docker-memsys/compose"
+	"github.com/memsys/docker-memsys/internal/engine"
 	"github.com/memsys/docker-memsys/internal/inventory"
 )
 
@@ -29,7 +30,7 @@ func (w *World) checkHealth(ctx context.Context, v *verdict) {
 		w.checkOneHealth(ctx, v, e)
 	}
 	for _, c := range w.mine() {
-		if c.Health == "unhealthy" {
+		if c.Health == "unhealthy" && c.State == engine.Running {
 			v.checked++
 			v.find(inventory.Warning, c.Name, "its healthcheck fails: docker inspect %s tells what it says", c.Name)
 		}
@@ -39,7 +40,7 @@ func (w *World) checkHealth(ctx context.Context, v *verdict) {
 func (w *World) checkOneHealth(ctx context.Context, v *verdict, e compose.Endpoint) {
 	t := w.locate(e)
 	if t.URL == "" {
-		v.find(inventory.Unchecked, e.From, "%s", t.why)
+		v.tell("%s: %s", e.From, t.why)
 		return
 	}
 	object := redacted(t.URL)
@@ -49,13 +50,18 @@ func (w *World) checkOneHealth(ctx context.Context, v *verdict, e compose.Endpoi
 		text := err.Error()
 		switch {
 		case e.Guess:
-			status, text = inventory.Unchecked, text+"; it is a guess, from "+e.From+": set health.url in x-memsys"
+			v.tell("%s does not answer: %s; it is a guess, from %s: set health.url in x-memsys", object, text, e.From)
+			return
 		case t.far:
 			status, text = inventory.Unchecked, text+"; the engine runs on another machine, whose port may be closed to this one"
 		case t.container != nil && t.container.Health == "starting":
 			status, text = inventory.Unchecked, text+"; the service is still starting"
 		}
 		v.find(status, object, "does not answer: %s", text)
+		return
+	}
+	if e.Guess && !a.ok() && a.status < http.StatusInternalServerError {
+		v.tell("%s answered %d; it is a guess, from %s: set health.url in x-memsys", object, a.status, e.From)
 		return
 	}
 	v.checked++
@@ -101,8 +107,6 @@ func judgeHealth(a answer, e compose.Endpoint) (inventory.Status, string) {
 		return inventory.OK, ""
 	case a.ok():
 		return inventory.Warning, "its body begins as JSON and is none: " + excerpt(a.body)
-	case e.Guess && a.status < http.StatusInternalServerError:
-		return inventory.Unchecked, said + "; it is a guess, from " + e.From + ": set health.url in x-memsys"
 	case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
 		return inventory.Unchecked, said + ": it wants credentials"
 	case a.status == http.StatusNotFound || a.status == http.StatusMethodNotAllowed || a.status == http.StatusGone:

@@ -35,7 +35,7 @@ func (w *World) checkMounts(ctx context.Context, v *verdict) {
 			w.compareMounts(ctx, v, plan, c)
 		}
 		if !has && plan.Replicas > 0 {
-			v.find(inventory.Unchecked, plan.Service, "the service has no container")
+			v.tell("service %s has no container", plan.Service)
 		}
 	}
 	for _, c := range mine {

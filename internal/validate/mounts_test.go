@@ -82,7 +82,7 @@ func TestAVolumeThatComposeWouldMakeAnewIsNamed(t *testing.T) {
 func TestServicesWithoutContainersAndContainersWithoutServices(t *testing.T) {
 	w, fake, id := mounted(t, nil)
 	w.Plans[0].Service = "web"
-	says(t, only(t, w, matchCheck()), inventory.Warning, "web: the service has no container", "memory-app-1: runs, but the compose file has no enabled service app")
+	says(t, only(t, w, matchCheck()), inventory.Warning, "service web has no container", "memory-app-1: runs, but the compose file has no enabled service app")
 	fake.SetState(id, engine.Exited)
 	w.Containers, _ = fake.Containers(t.Context(), engine.Filter{})
 	says(t, only(t, w, matchCheck()), inventory.Unchecked)

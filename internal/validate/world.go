@@ -146,8 +146,8 @@ func (v *verdict) tell(format string, args ...any) {
 	v.why = append(v.why, fmt.Sprintf(format, args...))
 }
 
-// result is the verdict in the words of the report. A check that could look at nothing is Unchecked; one that could not look at a part of what
-// it should tells of that part as a finding and is what the rest came to.
+// result is the verdict in the words of the report. A check that had nothing to look at (nothing runs, nothing is known) is Unchecked and says why;
+// what is there and could not be looked at is a finding.
 func (v *verdict) result() inventory.Result {
 	r := inventory.Result{Check: v.check, Status: inventory.OK, Checked: v.checked, Why: strings.Join(v.why, "; "), Findings: v.findings}
 	for _, f := range v.findings {

@@ -214,6 +214,8 @@ func TestAServiceThatDoesNotRunIsNotChecked(t *testing.T) {
 	says(t, only(t, w, healthCheck()), inventory.Unchecked, "healthcheck of service web: service web has no container")
 	w.Health = nil
 	says(t, only(t, w, healthCheck()), inventory.Unchecked, "set health.url")
+	w.Containers = []engine.Container{{Name: "web-1", Project: "memory", Service: "web", State: engine.Paused, Health: "unhealthy"}}
+	says(t, only(t, w, healthCheck()), inventory.Unchecked)
 	w.Containers = []engine.Container{{Name: "web-1", Project: "memory", Service: "web", State: engine.Running, Health: "unhealthy"}}
 	says(t, only(t, w, healthCheck()), inventory.Warning, "web-1: its healthcheck fails")
 }
