@@ -116,9 +116,9 @@ func apply(c *Config, s setting, texts []string, dir, origin string) error {
 	return nil
 }
 
-// expandHome replaces a leading ~ of a folder.
+// expandHome replaces a leading ~ of a folder or file.
 func expandHome(texts []string, s setting, home string) []string {
-	if s.kind.name != "folder" || home == "" {
+	if s.kind.name != "folder" && s.kind.name != "file" || home == "" {
 		return texts
 	}
 	texts = slices.Clone(texts)

@@ -77,6 +77,9 @@ type Config struct {
 	Helper    string        // auto, always or never: whether files are reached through a helper container
 	Health    Health
 	Chroma    string // URL, empty where the project has none
+	Validate  string // quick, full or none: how closely data is looked at around other commands
+	Schema    string // memories.schema: path of a JSON Schema, empty for none
+	Vectors   Vectors
 	TimeZone  string // "local" or "utc": of archive names
 	// IncludeLogs brings sources that hold logs into the backup; only a flag sets it.
 	IncludeLogs bool
@@ -90,6 +93,12 @@ type Retention struct {
 	Weekly  int `json:"weekly"`
 	Monthly int `json:"monthly"`
 	Last    int `json:"last"`
+}
+
+// Vectors say which files hold raw 32-bit numbers, and of which dimension; 0: none.
+type Vectors struct {
+	Dimension int
+	Raw       []string
 }
 
 // Health is where and how long to ask for health.

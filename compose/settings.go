@@ -88,6 +88,18 @@ func settings() []setting {
 		choiceSetting("quiesce", "how services that write are held still", func(c *Config) *string { return &c.Quiesce }, "auto", "pause", "stop", "none"),
 		durationSetting("quiesce-limit", 30*time.Second, "how long services may be held still", func(c *Config) *time.Duration { return &c.HoldLimit }),
 		choiceSetting("helper", "whether the files are reached through a container on the engine's host", func(c *Config) *string { return &c.Helper }, "auto", "always", "never"),
+		choiceSetting("validate", "how closely commands look at the data that they have copied or restored", func(c *Config) *string { return &c.Validate }, "quick", "full", "none"),
+		{
+			Setting{Name: "memories.schema", Default: "none", Doc: "a JSON Schema that each record of the memory files must fulfil; relative names start at the project's folder"},
+			fileKind(),
+			func(c *Config, v any) { c.Schema = v.(string) }, func(c Config) string { return c.Schema },
+		},
+		countSetting("vectors.dimension", 0, "length of the vectors in files of raw 32-bit numbers; 0: they are not looked at", func(c *Config) *int { return &c.Vectors.Dimension }),
+		{
+			Setting{Name: "vectors.raw", Default: "none", Doc: "patterns of the files of raw 32-bit numbers; environment and flags add to the list"},
+			patternsKind(),
+			func(c *Config, v any) { c.Vectors.Raw = append(c.Vectors.Raw, v.([]string)...) }, func(c Config) string { return strings.Join(c.Vectors.Raw, ",") },
+		},
 		choiceSetting("time-zone", "of the time in the names of archives", func(c *Config) *string { return &c.TimeZone }, "local", "utc"),
 	}
 	for i := range all {
@@ -132,16 +144,18 @@ func shortDuration(d time.Duration) string {
 	return d.String()
 }
 
-func folderKind() kind {
-	return kind{"folder", func(t []string, dir string) (any, error) {
-		if t[0] == "" {
-			return nil, errors.New("must not be empty")
-		}
-		if filepath.IsAbs(t[0]) {
-			return filepath.Clean(t[0]), nil
-		}
-		return filepath.Join(dir, t[0]), nil
-	}, "text"}
+func folderKind() kind { return kind{"folder", readPlace, "text"} }
+
+func fileKind() kind { return kind{"file", readPlace, "text"} }
+
+func readPlace(t []string, dir string) (any, error) {
+	if t[0] == "" {
+		return nil, errors.New("must not be empty")
+	}
+	if filepath.IsAbs(t[0]) {
+		return filepath.Clean(t[0]), nil
+	}
+	return filepath.Join(dir, t[0]), nil
 }
 
 func countKind() kind {

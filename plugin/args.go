@@ -53,6 +53,16 @@ func oneArg(what string) cobra.PositionalArgs {
 	}
 }
 
+// atMostOne wants one argument, what names it, or none.
+func atMostOne(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) <= 1 {
+			return nil
+		}
+		return argError(cmd, "%s takes one %s at most, got %d", cmd.CommandPath(), what, len(args))
+	}
+}
+
 // argError is wrong use of arguments.
 func argError(cmd *cobra.Command, format string, args ...any) error {
 	return &usageError{message: fmt.Sprintf(format, args...), hint: cmd.CommandPath() + " --help"}

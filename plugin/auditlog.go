@@ -63,6 +63,11 @@ func (s *session) writeAudit(ctx context.Context, result error) {
 	if errors.Is(result, errDeclined) { // nothing was begun
 		return
 	}
+	if s.audited.operation == operationValidate { // it changes nothing: it begins no log, as a look at archives
+		if exists, err := s.app.auditLog(s.Store).Exists(); err != nil || !exists {
+			return
+		}
+	}
 	s.appendAudit(ctx, s.auditEntry(s.audited.operation, s.audited.began, result))
 }
 
@@ -152,25 +157,47 @@ func (s *session) appendAudit(ctx context.Context, e audit.Entry) {
 	}
 }
 
-// auditVerify puts a verification into the log that the directory has; it makes none, for the archives of others are verified too. As with the
-// records beside the archives, a directory that cannot be written is none the worse for it.
+// auditVerify puts a verification into the log of the directory.
 func (a *app) auditVerify(ctx context.Context, dir *store.Dir, began time.Time, results []verification, result error) {
-	log := a.auditLog(dir)
-	here := slices.DeleteFunc(slices.Clone(results), func(v verification) bool { return filepath.Dir(v.Path) != dir.Path })
-	if exists, err := log.Exists(); err != nil || !exists || len(here) == 0 {
-		return
-	}
-	v := judge(result, a.interruption.happened(), false)
-	e := audit.Entry{
-		Operation: "verify", Arguments: a.invoked, Began: began.UTC(), Ended: a.world.Now().UTC(), ExitCode: v.Code, Result: auditResult(v.Code),
-		Message: shorten(display.Clean(v.Message)), Who: a.auditWho(""), Project: audit.Project{Name: dir.Owner.Name, WorkingDir: dir.Owner.WorkingDir},
-	}
-	for _, r := range here {
+	look := lookAt{operation: "verify", began: began, result: result}
+	for _, r := range results {
 		change := audit.Verified
 		if !r.Sound {
 			change = audit.Damaged
 		}
-		e.Archives = append(e.Archives, audit.Archive{Change: change, Name: r.Name, SHA256: r.SHA256})
+		look.archives = append(look.archives, lookedAt{r.Path, audit.Archive{Change: change, Name: r.Name, SHA256: r.SHA256}})
+	}
+	a.auditLook(ctx, dir, look)
+}
+
+// lookAt is an operation that only looked at archives.
+type lookAt struct {
+	operation string
+	began     time.Time
+	archives  []lookedAt
+	result    error
+}
+
+type lookedAt struct {
+	path string
+	audit.Archive
+}
+
+// auditLook puts a look at archives into the log that the directory has; it makes none, for the archives of others are looked at too. As with the
+// records beside the archives, a directory that cannot be written is none the worse for it.
+func (a *app) auditLook(ctx context.Context, dir *store.Dir, l lookAt) {
+	log := a.auditLog(dir)
+	here := slices.DeleteFunc(slices.Clone(l.archives), func(v lookedAt) bool { return filepath.Dir(v.path) != dir.Path })
+	if exists, err := log.Exists(); err != nil || !exists || len(here) == 0 {
+		return
+	}
+	v := judge(l.result, a.interruption.happened(), false)
+	e := audit.Entry{
+		Operation: l.operation, Arguments: a.invoked, Began: l.began.UTC(), Ended: a.world.Now().UTC(), ExitCode: v.Code, Result: auditResult(v.Code),
+		Message: shorten(display.Clean(v.Message)), Who: a.auditWho(""), Project: audit.Project{Name: dir.Owner.Name, WorkingDir: dir.Owner.WorkingDir},
+	}
+	for _, r := range here {
+		e.Archives = append(e.Archives, r.Archive)
 	}
 	out, err := log.Append(context.WithoutCancel(ctx), e)
 	if err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EROFS) {

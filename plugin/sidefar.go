@@ -49,6 +49,8 @@ type far struct {
 
 	mu   sync.Mutex
 	sink progress.Sink
+	// records takes the records of the inspection that runs.
+	records func(inventory.Record)
 	// safety makes the safety backup of the restore that runs.
 	safety func(ctx context.Context) (restore.Saved, error)
 	// saved is the safety backup in the scratch volume: the restore looks into it once more.
@@ -165,6 +167,7 @@ func (f *far) handlers() map[string]helper.Handler {
 		askVolume:       on(f.volume),
 		askMakeVolume:   on(f.makeVolume),
 		askRemoveVolume: acts(f.removeVolume),
+		askRecords:      acts(f.takeRecords),
 	}
 	for method, h := range all {
 		all[method] = f.answer(h)

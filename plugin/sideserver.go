@@ -58,6 +58,9 @@ func (f *fileServer) handlers() map[string]helper.Handler {
 
 		callFindAside:   on(restore.FindAside),
 		callRemoveAside: acts(restore.RemoveAside),
+
+		callSurvey:  on(survey),
+		callInspect: on(f.inspect),
 	}
 }
 

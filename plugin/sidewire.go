@@ -30,6 +30,9 @@ const (
 
 	callFindAside   = "aside.find"
 	callRemoveAside = "aside.remove"
+
+	callSurvey  = "inventory.survey"
+	callInspect = "inventory.inspect"
 )
 
 // The methods that a helper calls.
@@ -50,6 +53,7 @@ const (
 	askVolume       = "engine.volume"
 	askMakeVolume   = "engine.create-volume"
 	askRemoveVolume = "engine.remove-volume"
+	askRecords      = "inventory.records"
 	tellProgress    = "progress"
 )
 

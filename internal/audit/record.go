@@ -30,6 +30,8 @@ const (
 	Removed  = "removed"
 	Verified = "verified" // every byte was read and is as it was written
 	Damaged  = "damaged"  // every byte was read: some are not
+	// Validated is an archive whose data was looked at; how that ended, the record's result says.
+	Validated = "validated"
 )
 
 // Entry is what is known of an operation.

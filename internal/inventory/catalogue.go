@@ -1,7 +1,6 @@
 package inventory
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -46,52 +45,86 @@ func Order(results []Result) {
 	})
 }
 
+// sidecars are the endings of the files that belong to a database.
+func sidecars() []string { return []string{"-journal", "-wal", "-shm"} }
+
 // FindStores are the folders and files of a tree that Inspect looks at as stores and databases, a database with the files that belong to
 // it: who copies no more than these copies all that is needed. "." is the whole tree.
 func FindStores(ctx context.Context, t Tree) ([]tree.RawPath, error) {
 	f := finder{folders: map[string]bool{}}
-	err := t.Walk(ctx, func(e *tree.Entry, open Open) error { return f.visit(ctx, e, open) }, func(string, error) {})
+	err := t.Walk(ctx, func(e *tree.Entry, open Open) error {
+		dir, isStore := storeOf(e)
+		switch {
+		case isStore:
+			f.folders[dir] = true
+		case isDatabase(ctx, e, open) && e.Path == ".":
+			f.folders["."] = true // the source is that file
+		case isDatabase(ctx, e, open):
+			f.files = append(f.files, e.Path)
+		}
+		return ctx.Err()
+	}, func(string, error) {})
 	return f.paths(), err
+}
+
+// OnlyStores is what FindStores finds of a tree.
+func OnlyStores(t Tree) Tree { return storesOnly{t} }
+
+type storesOnly struct{ all Tree }
+
+// Walk implements Tree.
+func (t storesOnly) Walk(ctx context.Context, visit func(*tree.Entry, Open) error, problem func(string, error)) error {
+	files := map[string]bool{} // databases and what belongs to them, which comes behind them
+	return t.all.Walk(ctx, func(e *tree.Entry, open Open) error {
+		_, isStore := storeOf(e)
+		switch {
+		case isStore, files[e.Path], e.Kind != tree.File && e.Kind != tree.Hardlink:
+		case isDatabase(ctx, e, open):
+			for _, suffix := range sidecars() {
+				files[e.Path+suffix] = true
+			}
+		default:
+			return ctx.Err()
+		}
+		return visit(e, open)
+	}, problem)
+}
+
+// storeOf is the folder of the store that a file belongs to.
+func storeOf(e *tree.Entry) (dir string, ok bool) {
+	if e.Kind != tree.File && e.Kind != tree.Hardlink {
+		return "", false
+	}
+	for _, s := range stores() {
+		if dir, ok := s.Belongs(e.Path); ok {
+			return dir, true
+		}
+	}
+	return "", false
+}
+
+// isDatabase tells a database by its beginning, one that was cut short too. Files of texts are not opened for it: their names say so, and they
+// are not made of pages. What cannot be read is told when it is inspected.
+func isDatabase(ctx context.Context, e *tree.Entry, open Open) bool {
+	if open == nil || e.Kind != tree.File || e.Size == 0 || e.Size%leastPage != 0 && isText(e.Path) {
+		return false
+	}
+	file, err := open(ctx)
+	if err != nil {
+		return false
+	}
+	head := make([]byte, len(sqliteMagic))
+	_, err = io.ReadFull(file, head)
+	return errors.Join(err, file.Close()) == nil && string(head) == sqliteMagic
+}
+
+func isText(name string) bool {
+	return slices.Contains([]string{".json", ".jsonl", ".ndjson", ".md", ".txt", ".csv", ".yaml", ".yml", ".html", ".log"}, strings.ToLower(path.Ext(name)))
 }
 
 type finder struct {
 	folders map[string]bool
 	files   []string
-}
-
-func (f *finder) visit(ctx context.Context, e *tree.Entry, open Open) error {
-	if e.Kind != tree.File || open == nil {
-		return ctx.Err()
-	}
-	for _, s := range stores() {
-		if dir, ok := s.Belongs(e.Path); ok {
-			f.folders[dir] = true
-			return nil
-		}
-	}
-	// A database is made of pages; all else need not be opened.
-	if e.Size == 0 || e.Size%leastPage != 0 {
-		return ctx.Err()
-	}
-	head, err := begin(ctx, open, len(sqliteMagic))
-	switch found := err == nil && bytes.Equal(head, []byte(sqliteMagic)); {
-	case found && e.Path == ".":
-		f.folders["."] = true // the source is that file
-	case found:
-		f.files = append(f.files, e.Path)
-	}
-	return ctx.Err() // what cannot be read is told when it is inspected
-}
-
-// begin reads the first bytes of a file.
-func begin(ctx context.Context, open Open, n int) ([]byte, error) {
-	file, err := open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	head := make([]byte, n)
-	_, err = io.ReadFull(file, head)
-	return head, errors.Join(err, file.Close())
 }
 
 // paths leaves out what lies in a folder that is whole.
@@ -106,7 +139,7 @@ func (f *finder) paths() []tree.RawPath {
 		if f.inside(path.Dir(file)) {
 			continue
 		}
-		for _, suffix := range []string{"", "-journal", "-wal", "-shm"} {
+		for _, suffix := range append([]string{""}, sidecars()...) {
 			out = append(out, tree.RawPath(file+suffix))
 		}
 	}
@@ -125,4 +158,28 @@ func (f *finder) inside(folder string) bool {
 		}
 		folder = path.Dir(folder)
 	}
+}
+
+// Wanted tells whether a check is among those that are asked for: IDs and groups, empty checks mean all.
+func Wanted(checks, skip []string) func(id string) bool { return selection(checks, skip) }
+
+// StoreChecks are the checks of which a private copy of the stores and databases is needed where the data is live.
+func StoreChecks() []Check {
+	var all []Check
+	for _, s := range stores() {
+		all = append(all, s.Checks()...)
+	}
+	for _, c := range Checks() {
+		if c.Group() == Databases {
+			all = append(all, c)
+		}
+	}
+	return Ordered(all)
+}
+
+// OrderCollections sorts collections by kind, then by name.
+func OrderCollections(all []Collection) {
+	slices.SortFunc(all, func(a, b Collection) int {
+		return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Name, b.Name))
+	})
 }

@@ -23,3 +23,16 @@ type Report struct {
 	// Inventories are the counted contents of the sources that could be read, by the sources' names.
 	Inventories map[string]inventory.Inventory `json:"inventories,omitempty"`
 }
+
+// Unread counts what was to be looked at and could not be.
+func (r *Report) Unread() int64 {
+	var n int64
+	for _, res := range r.Results {
+		for _, f := range res.Findings {
+			if f.Status == inventory.Unchecked {
+				n++
+			}
+		}
+	}
+	return n
+}
