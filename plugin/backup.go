@@ -217,7 +217,9 @@ func (s *session) planBackup(ctx context.Context, w backupWish) (*backup.Plan, e
 		Project: s.archiveProject(), Services: s.services(ctx), Sources: s.Sources, Containers: s.Containers,
 		Locate: s.place, Files: s.Files(), Only: w.services, Exclude: s.Config.Exclude, IncludeLogs: s.Config.IncludeLogs,
 		AcceptShrink: w.acceptShrink, Quiesce: mode, NoPause: s.Info.NoPause, HoldLimit: s.Config.HoldLimit, Reason: w.reason, Note: w.note, Tool: buildVersion().Version, Warnings: append(slices.Clone(s.Warnings), w.warnings...), Problems: w.problems,
-		Inspect: s.proof(w.validate),
+	}
+	if req.Inspect, err = s.proof(w.validate); err != nil {
+		return nil, err
 	}
 	if s.reachable() {
 		req.Volume = s.Engine.Volume

@@ -1,12 +1,12 @@
 package plugin
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/memsys/docker-memsys/internal/backup"
-	"github.com/memsys/docker-memsys/internal/display"
 	"github.com/memsys/docker-memsys/internal/inventory"
 )
 
@@ -26,17 +26,16 @@ func checkDepth(depth string) error {
 	return nil
 }
 
-// proof says how the data in a backup is looked at; nil: not at all. Only contents are: that a certificate has run out makes no backup a bad one.
-func (s *session) proof(depth string) *inventory.Options {
-	switch depth {
-	case proofNone:
-		return nil
-	case "":
-		depth = string(inventory.Quick)
+// proof says how the data in a backup is looked at, by the project's settings where depth is empty; nil: not at all. Only contents are: that a
+// certificate has run out makes no backup a bad one.
+func (s *session) proof(depth string) (*inventory.Options, error) {
+	if depth = cmp.Or(depth, s.Config.Validate); depth == proofNone {
+		return nil, nil
 	}
-	return &inventory.Options{
+	o := &inventory.Options{
 		Depth: inventory.Depth(depth), Checks: []string{string(inventory.Memories), string(inventory.Databases), string(inventory.Vectors)},
 	}
+	return o, inspectionOf(&s.Config, o)
 }
 
 // damagedData is how a backup ends whose data is damaged.
@@ -68,21 +67,4 @@ func damageText(v *inventory.Validation) string {
 		out = append(out, fmt.Sprintf("and %d more", total-most))
 	}
 	return strings.Join(out, "; ")
-}
-
-// findingText is a finding with its place: source/path:line:column (object): text.
-func findingText(f inventory.Finding) string {
-	at := strings.TrimSuffix(strings.TrimSuffix(f.Source+"/"+f.Path, "/."), "/")
-	switch {
-	case f.Line > 0 && f.Column > 0:
-		at += fmt.Sprintf(":%d:%d", f.Line, f.Column)
-	case f.Line > 0:
-		at += fmt.Sprintf(":%d", f.Line)
-	case f.At:
-		at += fmt.Sprintf(" at byte %d", f.Offset)
-	}
-	if f.Object != "" {
-		at += " (" + f.Object + ")"
-	}
-	return display.Clean(at + ": " + f.Text)
 }

@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"github.com/memsys/docker-memsys/internal/backup"
-	"github.com/memsys/docker-memsys/internal/helper"
 	"github.com/memsys/docker-memsys/internal/inventory"
 	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/tree"
@@ -141,6 +140,7 @@ func (d *dataSide) Inspect(ctx context.Context, source string, o inventory.Optio
 	if d.helper == nil {
 		return inspectPlace(ctx, c, calls)
 	}
+	c.Options.Scratch = d.helper.scratch
 	d.helper.mu.Lock()
 	d.helper.records, d.helper.sink = calls.Record, d.s.app.sink()
 	d.helper.mu.Unlock()
@@ -162,7 +162,7 @@ func (f *far) takeRecords(_ context.Context, c recordsCall) error {
 
 // inspect reads a place where the files are; private copies lie in the scratch volume for as long as it takes.
 func (f *fileServer) inspect(ctx context.Context, c inspectCall) (*inventory.Report, error) {
-	dir, err := os.MkdirTemp(helper.Scratch, scratchPrefix)
+	dir, err := os.MkdirTemp(c.Options.Scratch, scratchPrefix)
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for private copies: %w", err)
 	}

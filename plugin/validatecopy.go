@@ -52,7 +52,7 @@ func (c *storeCopier) Prepare(ctx context.Context, stores map[string][]tree.RawP
 // plan is the backup that makes the copy.
 func (c *storeCopier) plan(ctx context.Context, stores map[string][]tree.RawPath) (*backup.Plan, error) {
 	s := c.s
-	mode, err := s.holdMode()
+	mode, err := s.holdMode(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -82,25 +82,39 @@ func (c *storeCopier) plan(ctx context.Context, stores map[string][]tree.RawPath
 }
 
 // holdMode is how writers are held still: not at all where nobody was seen who writes, for then no lock was taken.
-func (s *session) holdMode() (quiesce.Mode, error) {
+func (s *session) holdMode(ctx context.Context) (quiesce.Mode, error) {
 	mode, err := quiesce.ParseMode(s.Config.Quiesce)
-	if err == nil && s.lock == nil && !s.mayHold() {
+	if err == nil && s.lock == nil && !s.mayHold(ctx) {
 		mode = quiesce.None
 	}
 	return mode, err
 }
 
 // mayHold tells whether some container runs that can write a source.
-func (s *session) mayHold() bool {
+func (s *session) mayHold(ctx context.Context) bool {
 	if s.Config.Quiesce == string(quiesce.None) {
 		return false
 	}
-	for _, c := range s.Containers {
-		if (c.State == engine.Running || c.State == engine.Restarting) && slices.ContainsFunc(s.Sources, func(src compose.Source) bool { return src.Excluded == "" && mayWrite(c.Mounts, src) }) {
+	return slices.ContainsFunc(s.Containers, func(c engine.Container) bool {
+		return (c.State == engine.Running || c.State == engine.Restarting) && slices.ContainsFunc(c.Mounts, func(m engine.Mount) bool { return s.mayWrite(ctx, m) })
+	})
+}
+
+// mayWrite tells whether a mount shows a source, a parent or a child of one, under whatever name, and can be written.
+func (s *session) mayWrite(ctx context.Context, m engine.Mount) bool {
+	if m.ReadOnly {
+		return false
+	}
+	places, err := m.Shown(ctx, s.Engine.Volume)
+	return slices.ContainsFunc(s.Sources, func(src compose.Source) bool {
+		switch {
+		case src.Excluded != "":
+			return false
+		case err != nil, src.Volume != nil && src.Volume.Name == m.Name:
 			return true
 		}
-	}
-	return false
+		return src.Path != "" && slices.ContainsFunc(places, func(at string) bool { return tree.Overlap(at, src.Path) })
+	})
 }
 
 // doubt says who may write while the copy is taken.
@@ -140,7 +154,11 @@ func (c *storeCopier) take(ctx context.Context, stores map[string][]tree.RawPath
 	if err != nil {
 		return nil, errors.Join(err, removeScratch(p.Dir.Path))
 	}
-	return &storeCopy{file: f, reader: r, dir: p.Dir.Path, doubt: c.doubt(p)}, nil
+	out := &storeCopy{file: f, reader: r, dir: p.Dir.Path, doubt: c.doubt(p)}
+	if s.lock == nil && out.doubt == "" {
+		out.doubt = "nobody was held still, for nobody was seen who writes"
+	}
+	return out, nil
 }
 
 // unjournaled is the record of a copy for which nobody is held still: it leaves nothing but its folder.
@@ -186,6 +204,9 @@ func (c *storeCopy) Doubt() string {
 	}
 	return strings.Join(doubts, "; ")
 }
+
+// Quiesce implements validate.Copy.
+func (c *storeCopy) Quiesce() archive.Quiesce { return c.reader.Manifest().Quiesce }
 
 // Print implements validate.Copy.
 func (c *storeCopy) Print(ctx context.Context, source string, paths []tree.RawPath) (string, error) {

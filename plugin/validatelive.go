@@ -9,9 +9,7 @@ import (
 
 	"github.com/memsys/docker-memsys/compose"
 	"github.com/memsys/docker-memsys/internal/backup"
-	"github.com/memsys/docker-memsys/internal/engine"
 	"github.com/memsys/docker-memsys/internal/inventory"
-	"github.com/memsys/docker-memsys/internal/tree"
 	"github.com/memsys/docker-memsys/internal/validate"
 )
 
@@ -27,17 +25,20 @@ func (a *app) validateLive(ctx context.Context, opts validateOptions) error {
 	if s.Sources, err = chosenSources(s.Sources, opts.sources); err != nil {
 		return err
 	}
-	holds := !opts.dryRun && s.mayHold()
-	if !holds {
+	o, err := opts.inspection(a, &s.Config, "")
+	if err != nil {
+		return err
+	}
+	if opts.dryRun || !validate.LooksAtStores(o) || !s.mayHold(ctx) {
 		defer s.leave(ctx)
 		a.noticeInterrupted(s.project)
-		return s.validateData(ctx, opts)
+		return s.validateData(ctx, o, opts)
 	}
 	if ctx, err = s.begin(ctx, operationValidate, opts.lockOptions, nil); err != nil {
 		return err
 	}
 	if s.Sources, err = chosenSources(s.Sources, opts.sources); err == nil {
-		err = s.validateData(ctx, opts)
+		err = s.validateData(ctx, o, opts)
 	}
 	return errors.Join(err, s.end(ctx, err))
 }
@@ -75,17 +76,14 @@ func unknownSource(name string, all []compose.Source) string {
 }
 
 // validateData plans and carries out a validation of the live data, and prints it.
-func (s *session) validateData(ctx context.Context, opts validateOptions) (err error) {
+func (s *session) validateData(ctx context.Context, o inventory.Options, opts validateOptions) (err error) {
 	a := s.app
 	scratch, err := a.makeScratch()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, removeScratch(scratch)) }()
-	o, err := opts.inspection(a, &s.Config, scratch)
-	if err != nil {
-		return err
-	}
+	o.Scratch = scratch
 	plan, err := s.planValidation(ctx, o, s.worldChecks()...)
 	if err != nil {
 		return err
@@ -153,19 +151,6 @@ func layoutOf(src compose.Source) []string {
 		}
 	}
 	return out
-}
-
-// mayWrite tells whether a mount shows a source, a parent or a child of it, and can be written.
-func mayWrite(mounts []engine.Mount, src compose.Source) bool {
-	return slices.ContainsFunc(mounts, func(m engine.Mount) bool {
-		switch {
-		case m.ReadOnly:
-			return false
-		case src.Volume != nil && (m.Name == src.Volume.Name || m.Type == "volume" && src.Path != ""):
-			return true
-		}
-		return m.Source != "" && src.Path != "" && tree.Overlap(m.Source, src.Path)
-	})
 }
 
 // worldChecks are the checks of the project beside those of its data.

@@ -173,7 +173,7 @@ func rank(s inventory.Status) int {
 	return slices.Index([]inventory.Status{inventory.Damaged, inventory.Warning, inventory.Unchecked, inventory.OK}, s)
 }
 
-// findingPlace is where a finding is: SOURCE/PATH:LINE:COLUMN, and the object in it.
+// findingPlace is where a finding is: SOURCE/PATH:LINE:COLUMN (OBJECT).
 func findingPlace(f inventory.Finding) string {
 	at := f.Source
 	if f.Path != "" && f.Path != "." {
@@ -185,7 +185,7 @@ func findingPlace(f inventory.Finding) string {
 	case f.Line > 0:
 		at += fmt.Sprintf(":%d", f.Line)
 	case f.At:
-		at += fmt.Sprintf(" (byte %d)", f.Offset)
+		at += fmt.Sprintf(" at byte %d", f.Offset)
 	}
 	switch {
 	case f.Object == "":
@@ -193,7 +193,12 @@ func findingPlace(f inventory.Finding) string {
 	case at == "":
 		return f.Object
 	}
-	return at + " [" + f.Object + "]"
+	return at + " (" + f.Object + ")"
+}
+
+// findingText is a finding with its place.
+func findingText(f inventory.Finding) string {
+	return display.Clean(strings.TrimPrefix(findingPlace(f)+": ", ": ") + f.Text)
 }
 
 // sumText is the last line: the verdict and what was counted.
@@ -228,7 +233,7 @@ func verdictText(r *validate.Report, status inventory.Status) string {
 				continue
 			}
 			if n++; first == "" {
-				first = strings.TrimPrefix(findingPlace(f)+": "+f.Text, ": ")
+				first = findingText(f)
 			}
 		}
 		if res.Status == status {
@@ -250,23 +255,26 @@ func nextCommand(r *validate.Report) string {
 	if r.Backup != "" {
 		return "docker memsys list: latest is a backup in which no damage was found"
 	}
-	files := map[string]bool{}
+	files := map[string]inventory.Finding{}
 	for _, res := range r.Results {
 		for _, f := range res.Findings {
 			if f.Status == inventory.Damaged && f.Path != "" {
-				files[f.Source+"/"+f.Path] = true
+				files[f.Source+"/"+f.Path] = f
 			}
 		}
 	}
-	switch sorted := slices.Sorted(maps.Keys(files)); {
-	case r.Status != inventory.Damaged:
+	if r.Status != inventory.Damaged {
 		return "docker memsys validate --format json has all of it"
-	case len(sorted) == 1:
-		return "docker memsys restore --last-good --path " + display.Clean(quoted(sorted[0]))
-	case len(sorted) > 1:
-		return "docker memsys validate --repair, or docker memsys restore --last-good --path " + display.Clean(quoted(sorted[0]))
 	}
-	return "docker memsys inspect latest"
+	if len(files) == 0 {
+		return "docker memsys inspect latest"
+	}
+	first := files[slices.Min(slices.Collect(maps.Keys(files)))]
+	one := "docker memsys restore --last-good --source " + quoted(first.Source) + " --path " + quoted(first.Path)
+	if len(files) > 1 {
+		return "docker memsys validate --repair, or " + display.Clean(one)
+	}
+	return display.Clean(one)
 }
 
 // quoted is a word as a shell takes it.

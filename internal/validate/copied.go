@@ -56,6 +56,7 @@ func (r *Runner) look(ctx context.Context, p *Plan, tell bool) (out *look, err e
 		return nil, fmt.Errorf("copy the stores: %w", err)
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
+	r.copies = append(r.copies, c.Quiesce())
 	out = &look{reports: map[string]*inventory.Report{}, doubt: c.Doubt(), prints: map[place]string{}}
 	for _, s := range p.Sources {
 		stores := p.stores()[s.Name]

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/inventory"
 	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/tree"
@@ -58,6 +59,8 @@ type Copy interface {
 	Tree(source string) inventory.Tree
 	// Doubt says why the copy may be torn; empty where it cannot be.
 	Doubt() string
+	// Quiesce is how services were held still for it.
+	Quiesce() archive.Quiesce
 	// Print tells the content of some paths of a source, with all below them, from any other.
 	Print(ctx context.Context, source string, paths []tree.RawPath) (string, error)
 	// Close removes it.
@@ -123,10 +126,16 @@ func Prepare(ctx context.Context, req Request) (*Plan, error) {
 	return p, nil
 }
 
+// LooksAtStores tells whether a check of stores or databases is asked for: only those need anybody to be held still.
+func LooksAtStores(o inventory.Options) bool {
+	wants := inventory.Wanted(o.Checks, o.Skip)
+	return slices.ContainsFunc(inventory.StoreChecks(), func(c inventory.Check) bool { return wants(c.ID) })
+}
+
 // stores are those of which a check is asked for, by source.
 func (p *Plan) stores() map[string][]tree.RawPath {
 	out := map[string][]tree.RawPath{}
-	if !slices.ContainsFunc(inventory.StoreChecks(), func(c inventory.Check) bool { return p.wants(c.ID) }) {
+	if !LooksAtStores(p.req.Options) {
 		return out
 	}
 	for _, s := range p.Sources {
@@ -143,4 +152,6 @@ type Runner struct {
 	Progress progress.Sink
 	// Record is told each record, as inventory.Calls.Record; nil where nobody wants them.
 	Record func(inventory.Record)
+
+	copies []archive.Quiesce // how services were held still for each copy
 }

@@ -5,6 +5,7 @@ package validate
 import (
 	"time"
 
+	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/inventory"
 )
 
@@ -20,6 +21,8 @@ type Report struct {
 	Status inventory.Status `json:"status"`
 	// Results are those of all sources and of the project, in the order of the groups.
 	Results []inventory.Result `json:"results"`
+	// Copies say how services were held still for each private copy of live stores.
+	Copies []archive.Quiesce `json:"copies,omitempty"`
 	// Inventories are the counted contents of the sources that could be read, by the sources' names.
 	Inventories map[string]inventory.Inventory `json:"inventories,omitempty"`
 }

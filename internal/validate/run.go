@@ -27,6 +27,7 @@ func (r *Runner) Run(ctx context.Context, p *Plan) (*Report, error) {
 			report.Inventories[s.Name] = one.Inventory
 		}
 	}
+	report.Copies = r.copies
 	for _, more := range p.req.More {
 		report.Results = append(report.Results, more(ctx, p.wants, report.Inventories)...)
 	}
