@@ -21,7 +21,7 @@ func validators(o Options) []Validator {
 }
 
 // stores are those of folders.
-func stores() []Store { return nil }
+func stores() []Store { return []Store{newChromaStore()} }
 
 // readable is what Inspect itself looks at.
 var readable = Check{ID: "structure.readable", Title: "readable files"}
