@@ -10,6 +10,7 @@ const (
 
 // Shorten limits an inventory to n collections; further ones are counted.
 func Shorten(v Inventory, n int) Inventory {
+	n = max(n, 0)
 	if len(v.Collections) <= n {
 		return v
 	}
