@@ -205,6 +205,7 @@ func refusalHint(all []restore.Refusal) string {
 		restore.DeviceNodes:  "if they are meant: --allow-devices",
 		restore.Conflict:     "move it away, or restore to a folder with --to DIR",
 		restore.NothingToDo:  "docker memsys inspect, and --to DIR",
+		restore.DamagedData:  "take a backup without damage, or restore what is damaged with --last-good; if this one is meant: --accept-damage",
 	}
 	var out []string
 	for _, r := range all {

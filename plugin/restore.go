@@ -29,6 +29,7 @@ type restoreOptions struct {
 	yes               bool
 	noSafetyBackup    bool
 	allowOtherProject bool
+	acceptDamage      bool
 	stopForeign       bool
 	devices           bool
 	noHooks           bool
@@ -48,7 +49,8 @@ The whole archive is verified first. Everything that uses the data is stopped, t
 present state is kept in a safety backup, and the data of the backup takes its place
 as a whole: what is not in the backup leaves the source, what backups leave out (logs,
 excluded files, the backups directory, other mounts) stays untouched. The result is
-compared with the archive before the services start again. Whatever fails on the way,
+compared with the archive, and its memories, collections and vectors are counted
+against the backup's inventory, before the services start again. Whatever fails on the way,
 everything is put back as it was. Ends with 4 where the archive is damaged, with 6
 where neither the new nor the former state could be reached.
 
@@ -86,6 +88,7 @@ func (a *app) restoreFlags(cmd *cobra.Command, opts *restoreOptions) {
 	flags.BoolVarP(&opts.yes, "yes", "y", false, "Do not ask")
 	flags.BoolVar(&opts.noSafetyBackup, "no-safety-backup", false, "Keep nothing of the present state")
 	flags.BoolVar(&opts.allowOtherProject, "allow-other-project", false, "Accept a backup of another project, folder or engine")
+	flags.BoolVar(&opts.acceptDamage, "accept-damage", false, "Restore a backup although a validation found damage in its data")
 	flags.BoolVar(&opts.stopForeign, "stop-foreign", false, "Also stop containers of others that use the data, and start them again")
 	flags.BoolVar(&opts.devices, "allow-devices", false, "Make device nodes that are in the backup")
 	flags.StringVar(&opts.format, "format", "", formatHelp)

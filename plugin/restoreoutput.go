@@ -74,7 +74,7 @@ func restorePlanText(p *restore.Plan, around hooks.Plan, said []string) string {
 		fmt.Fprintf(&b, "leave out %s: %s\n", s.Name, s.Why)
 	}
 	if len(p.Targets) > 0 {
-		fmt.Fprintf(&b, "compare every file with the backup\n")
+		fmt.Fprintf(&b, "compare every file with the backup, and count what is in them\n")
 	}
 	if len(p.Stop) > 0 {
 		fmt.Fprintf(&b, "start %s\n", containerNames(p.Stop))

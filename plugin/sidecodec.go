@@ -27,6 +27,7 @@ func codecs() []helper.Codec {
 		helper.Typed[*restore.RefusedError]("restore.refused"),
 		helper.Typed[*restore.DamagedError]("restore.damaged"),
 		helper.Typed[*restore.UnknownError]("restore.unknown"),
+		helper.Typed[*restore.LossError]("restore.loss"),
 		helper.Typed[*restore.NotEmptyError]("restore.not empty"),
 		helper.Typed[*restore.MapError]("restore.map"),
 		helper.Typed[*restore.NoUndoError]("restore.no undo"),

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
@@ -28,14 +27,8 @@ func (x *execution) check(ctx context.Context) error {
 
 // compareWith compares the tree at root with what the archive holds of a target.
 func (x *execution) compareWith(ctx context.Context, w *work, root string) error {
-	skip := func(e *tree.Entry) string {
-		if w.kept[e.Path] || strings.HasPrefix(path.Base(e.Path), tree.StagingName(x.plan.ID)) {
-			return "kept"
-		}
-		return ""
-	}
 	found, err := tree.Compare(ctx, root, w.target.view.expected(), tree.CompareOptions{
-		Skip: skip, Content: true, IgnoreOwners: x.SkipOwners,
+		Skip: w.skipKept(x.plan.ID), Content: true, IgnoreOwners: x.SkipOwners,
 	})
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"github.com/memsys/docker-memsys/compose"
 	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/engine"
+	"github.com/memsys/docker-memsys/internal/inventory"
 	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/quiesce"
 	"github.com/memsys/docker-memsys/internal/tree"
@@ -55,6 +56,12 @@ type Request struct {
 	// Present are the services of the present project, Declared the embedding dimensions that they declare: for the comparison.
 	Present  []archive.Service
 	Declared []Declared
+
+	// Damage is what a validation found in the data of the backup; nil where it found no damage. AcceptDamage tells that it is restored all the same.
+	Damage       *archive.Validation
+	AcceptDamage bool
+	// Inspect says how data is read beyond what the backup's manifest says: schema, dimensions; nil: as it says.
+	Inspect *inventory.Options
 
 	AllowOtherProject bool
 	StopForeign       bool
@@ -232,6 +239,7 @@ const (
 	Unreachable  Reason = "unreachable"
 	Conflict     Reason = "conflict"
 	NothingToDo  Reason = "nothing"
+	DamagedData  Reason = "damaged-data"
 )
 
 // Refusal is why a plan is not carried out.

@@ -45,6 +45,7 @@ func Prepare(ctx context.Context, r *archive.Reader, req Request) (*Plan, error)
 	if err := p.differ(ctx); err != nil {
 		return nil, err
 	}
+	p.damaged()
 	p.keepPresent()
 	if err := p.room(); err != nil {
 		return nil, err

@@ -72,6 +72,8 @@ type Result struct {
 	// Problems are attributes that could not be set as the archive has them.
 	Problems []Problem `json:"problems,omitempty"`
 	Warnings []string  `json:"warnings,omitempty"`
+	// Counted is what the restored data holds, for each source.
+	Counted []Counted `json:"counted,omitempty"`
 	// Undoes is the restore that was undone.
 	Undoes *Undone `json:"undoes,omitempty"`
 	// Complete tells that all that was wanted is restored as the archive has it.
@@ -160,7 +162,7 @@ type execution struct {
 
 // forward does everything up to the commit. The caller goes back on an error.
 func (x *execution) forward(ctx context.Context) error {
-	steps := []func(context.Context) error{x.stop, x.save, x.makeRoots, x.stage, x.alone, x.swap, x.check, x.late, x.keepRecord, x.commit}
+	steps := []func(context.Context) error{x.stop, x.save, x.makeRoots, x.stage, x.alone, x.swap, x.check, x.gate, x.late, x.keepRecord, x.commit}
 	for _, step := range steps {
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)

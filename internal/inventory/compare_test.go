@@ -1,0 +1,53 @@
+package inventory
+
+import (
+	"strings"
+	"testing"
+
+	"gotest.tools/v3/assert"
+)
+
+func counted(records int64, ids, content string) Inventory {
+	return Inventory{Collections: []Collection{{Kind: KindJSON, Name: "memories", Records: records, IDs: ids, Content: content}}}
+}
+
+func TestCompareTellsWhatOfTheCollectionsIsNotThereAnyMore(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		before, after Inventory
+		want          []Delta
+	}{
+		{"the same", counted(3, "a", "x"), counted(3, "a", "x"), nil},
+		{"fewer", counted(3, "a", "x"), counted(2, "b", "y"), []Delta{{Kind: KindJSON, Name: "memories", Before: 3, After: 2, Lost: 1, New: 1}}},
+		{"more", counted(3, "a", "x"), counted(4, "b", "y"), []Delta{{Kind: KindJSON, Name: "memories", Before: 3, After: 4, Lost: 1, New: 1}}},
+		{"others", counted(3, "a", "x"), counted(3, "b", "x"), []Delta{{Kind: KindJSON, Name: "memories", Before: 3, After: 3, Lost: 1, New: 1}}},
+		{"other contents", counted(3, "a", "x"), counted(3, "a", "y"), []Delta{{Kind: KindJSON, Name: "memories", Before: 3, After: 3, Changed: true}}},
+		{"without ids", counted(3, "", ""), counted(5, "", ""), []Delta{{Kind: KindJSON, Name: "memories", Before: 3, After: 5, New: 2}}},
+		{"gone", counted(3, "", ""), Inventory{}, []Delta{{Kind: KindJSON, Name: "memories", Before: 3, Lost: 3}}},
+		{"not listed", Inventory{More: 2, MoreRecords: 9}, Inventory{More: 2, MoreRecords: 7}, []Delta{{Before: 9, After: 7, Lost: 2}}},
+	} {
+		t.Run(c.name, func(t *testing.T) { assert.DeepEqual(t, Compare(c.before, c.after), c.want) })
+	}
+}
+
+func TestCollectionsBeyondTheLimitAreCounted(t *testing.T) {
+	v := Inventory{Files: 4, Collections: []Collection{{Name: "a", Records: 1}, {Name: "b", Records: 2}, {Name: "c", Records: 3}}}
+	assert.DeepEqual(t, Shorten(v, 1), Inventory{Files: 4, Collections: v.Collections[:1], More: 2, MoreRecords: 5})
+	assert.DeepEqual(t, Shorten(v, 3), v)
+	assert.Equal(t, len(Shorten(v, -1).Collections), 0)
+}
+
+func TestAValidationNamesTheWorstFindingsFirst(t *testing.T) {
+	res := Result{Check: Check{ID: "memories.json"}, Status: Damaged, More: 7}
+	for range Listed {
+		res.Findings = append(res.Findings, Finding{Check: "memories.json", Status: Warning, Text: "odd"})
+	}
+	res.Findings = append(res.Findings, Finding{Check: "memories.json", Status: Damaged, Text: strings.Repeat("é", longestText)})
+	v := Conclude(Options{Depth: Quick}, []Result{res, {Check: Check{ID: "databases.pages"}, Status: OK}})
+	assert.Equal(t, v.Status, Damaged)
+	assert.DeepEqual(t, v.Counts, map[Status]int64{Damaged: 1, OK: 1})
+	assert.Equal(t, len(v.Findings), Listed)
+	assert.Equal(t, v.Findings[0].Status, Damaged)
+	assert.Assert(t, len(v.Findings[0].Text) <= longestText+len("…"))
+	assert.Equal(t, v.More, int64(8))
+}
