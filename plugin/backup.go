@@ -71,7 +71,7 @@ and ends with 4.`,
 	flags.BoolVar(&opts.acceptShrink, "allow-empty", false, "Accept that a source has shrunk")
 	_ = flags.MarkHidden("allow-empty") // its former name
 	flags.StringVar(&opts.quiesce, "quiesce", "", "How writers are held still: auto, pause, stop, none (default: the project's)")
-	flags.StringVar(&opts.validate, "validate", "", "How closely the copied data is looked at: quick, full, none (default: quick)")
+	flags.StringVar(&opts.validate, "validate", "", "How closely the copied data is looked at: quick, full, none (default: the project's)")
 	flags.StringVar(&opts.note, "note", "", "Text to keep with the backup")
 	flags.StringVar(&opts.reason, "reason", "manual", "Why the backup is made: manual, scheduled")
 	flags.BoolVar(&opts.dryRun, "dry-run", false, "Show the plan and change nothing")
@@ -106,6 +106,9 @@ func (o backupOptions) overrides() compose.Overrides {
 	if o.quiesce != "" {
 		v["quiesce"] = []string{o.quiesce}
 	}
+	if o.validate != "" {
+		v["validate"] = []string{o.validate}
+	}
 	if len(o.exclude) > 0 {
 		v["exclude"] = o.exclude
 	}
@@ -116,7 +119,7 @@ func (a *app) backup(ctx context.Context, services []string, opts backupOptions)
 	if !slices.Contains(reasons(), opts.reason) {
 		return usagef("--reason %s means nothing: use %s", opts.reason, strings.Join(reasons(), " or "))
 	}
-	if err := errors.Join(checkDepth(opts.validate), opts.checkFormat()); err != nil {
+	if err := opts.checkFormat(); err != nil {
 		return err
 	}
 	s, err := a.openSession(ctx, opts.overrides())
@@ -126,7 +129,7 @@ func (a *app) backup(ctx context.Context, services []string, opts backupOptions)
 	if err := s.checkServices(services); err != nil {
 		return err
 	}
-	wish := backupWish{services: services, reason: opts.reason, note: opts.note, validate: opts.validate, acceptShrink: opts.acceptShrink}
+	wish := backupWish{services: services, reason: opts.reason, note: opts.note, acceptShrink: opts.acceptShrink}
 	if opts.dryRun {
 		defer s.leave(ctx)
 		a.noticeInterrupted(s.project)
@@ -196,7 +199,6 @@ type backupWish struct {
 	services     []string
 	reason       string
 	note         string
-	validate     string // as --validate
 	acceptShrink bool
 	// problems and warnings are those of hooks that ran before.
 	problems []archive.Problem
@@ -218,7 +220,7 @@ func (s *session) planBackup(ctx context.Context, w backupWish) (*backup.Plan, e
 		Locate: s.place, Files: s.Files(), Only: w.services, Exclude: s.Config.Exclude, IncludeLogs: s.Config.IncludeLogs,
 		AcceptShrink: w.acceptShrink, Quiesce: mode, NoPause: s.Info.NoPause, HoldLimit: s.Config.HoldLimit, Reason: w.reason, Note: w.note, Tool: buildVersion().Version, Warnings: append(slices.Clone(s.Warnings), w.warnings...), Problems: w.problems,
 	}
-	if req.Inspect, err = s.proof(w.validate); err != nil {
+	if req.Inspect, err = s.proof(); err != nil {
 		return nil, err
 	}
 	if s.reachable() {

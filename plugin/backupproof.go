@@ -1,9 +1,7 @@
 package plugin
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/memsys/docker-memsys/internal/backup"
@@ -18,22 +16,15 @@ func proofDepths() []string {
 	return []string{string(inventory.Quick), string(inventory.Full), proofNone}
 }
 
-// checkDepth refuses a depth that means nothing; empty is the project's.
-func checkDepth(depth string) error {
-	if depth != "" && !slices.Contains(proofDepths(), depth) {
-		return usagef("--validate %s means nothing: use %s", depth, strings.Join(proofDepths(), ", "))
-	}
-	return nil
-}
-
-// proof says how the data in a backup is looked at, by the project's settings where depth is empty; nil: not at all. Only contents are: that a
-// certificate has run out makes no backup a bad one.
-func (s *session) proof(depth string) (*inventory.Options, error) {
-	if depth = cmp.Or(depth, s.Config.Validate); depth == proofNone {
+// proof says how the data in a backup, or what was restored, is looked at; nil: not at all. Only contents are: that a certificate has run
+// out makes no backup a bad one.
+func (s *session) proof() (*inventory.Options, error) {
+	if s.Config.Validate == proofNone {
 		return nil, nil
 	}
 	o := &inventory.Options{
-		Depth: inventory.Depth(depth), Checks: []string{string(inventory.Memories), string(inventory.Databases), string(inventory.Vectors)},
+		Depth: inventory.Depth(s.Config.Validate), Checks: []string{string(inventory.Memories), string(inventory.Databases), string(inventory.Vectors)},
+		Now: s.app.world.Now(),
 	}
 	return o, inspectionOf(&s.Config, o)
 }

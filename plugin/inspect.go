@@ -28,6 +28,8 @@ type inspection struct {
 	backupObject
 	SHA256   string            `json:"sha256,omitempty"`
 	Manifest *archive.Manifest `json:"manifest,omitempty"`
+	// Validation is the last look at its data, with what was found.
+	Validation *store.Validation `json:"validation,omitempty"`
 }
 
 func (a *app) inspectCommand() *cobra.Command {
@@ -36,7 +38,8 @@ func (a *app) inspectCommand() *cobra.Command {
 		Use:   "inspect [OPTIONS] BACKUP",
 		Short: "Show what is in a backup",
 		Long: `Show the manifest of a backup: the project, its services and sources with their
-counts, what was left out and why. BACKUP is a name, a path, an id, latest, or
+counts, the memories, tables, collections and vectors in them, what was left out and
+why, and what the last look at the data has found. BACKUP is a name, a path, an id, latest, or
 latest_backup.txt. Asks no engine.`,
 		Example: examples("docker memsys inspect latest", "docker memsys inspect --format json memory_backup_20260102_030405.tar.gz",
 			"docker memsys inspect --format '{{.Manifest.Project.Name}}' latest"),
@@ -60,7 +63,7 @@ func (a *app) inspect(ctx context.Context, arg string, opts inspectOptions) erro
 	if err != nil {
 		return err
 	}
-	seen := inspection{backupObject: backupJSON(b)}
+	seen := inspection{backupObject: backupJSON(b), Validation: b.Validation}
 	if seen.SHA256, err = storeOf(dir.Dir, b).SHA256(b.Name); err != nil {
 		return err
 	}
@@ -84,6 +87,7 @@ func (a *app) printInspection(b store.Backup, seen inspection) error {
 	field(w, "State", row.State())
 	field(w, "Why", b.Why)
 	field(w, "Proven", row.Proven())
+	field(w, "Data", dataWords(b.Validation))
 	field(w, "SHA-256", seen.SHA256)
 	field(w, "Size", row.Size())
 	field(w, "Reason", row.Reason())
@@ -97,7 +101,7 @@ func (a *app) printInspection(b store.Backup, seen inspection) error {
 	if seen.Manifest == nil {
 		return nil
 	}
-	return a.printManifestTables(seen.Manifest)
+	return errors.Join(a.printManifestTables(seen.Manifest), a.printInventory(seen.Manifest), a.printFindings(b.Validation))
 }
 
 // field prints one line of an inspection, nothing for an empty value.

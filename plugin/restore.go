@@ -52,7 +52,8 @@ excluded files, the backups directory, other mounts) stays untouched. The result
 compared with the archive, and its memories, collections and vectors are counted
 against the backup's inventory, before the services start again. Whatever fails on the way,
 everything is put back as it was. Ends with 4 where the archive is damaged, with 6
-where neither the new nor the former state could be reached.
+where neither the new nor the former state could be reached. A backup in whose data
+a validation found damage is restored with --accept-damage alone.
 
 A BACKUP that another program made, a tar file (packed with gzip, bzip2, xz, zstd,
 lz4 or lzip), a zip or a 7z, is made one of ours in a temporary file first: folders

@@ -47,6 +47,9 @@ func (s *session) restoreRequest(ctx context.Context, b store.Backup, opts resto
 		AllowOtherProject: opts.allowOtherProject, StopForeign: opts.stopForeign, Devices: opts.devices,
 		Safety: !opts.noSafetyBackup, ID: strings.ToLower(rand.Text()[:12]), Free: tree.FreeSpace, Warnings: s.Warnings,
 	}
+	if req.Inspect, err = s.proof(); err != nil {
+		return req, err
+	}
 	if b.Damaged() {
 		req.Damage, req.AcceptDamage = &b.Validation.Validation, opts.acceptDamage
 	}

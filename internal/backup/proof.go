@@ -31,8 +31,7 @@ type Known struct {
 
 // take copies the sources and looks at the copy. Damage that the backup before did not have may be one of the copy alone: it is taken once
 // more, with those who write these sources stopped where that is left to us. Damage that is there again is one of the live data.
-func (r *Runner) take(ctx context.Context, p *Plan, pending *store.Pending, start time.Time) (*taken, error) {
-	log := &heldLog{}
+func (r *Runner) take(ctx context.Context, p *Plan, pending *store.Pending, start time.Time, log *heldLog) (*taken, error) {
 	first, err := r.takeOnce(ctx, p, pending, start, log)
 	if err != nil {
 		return nil, err
@@ -75,7 +74,10 @@ func (r *Runner) takeOnce(ctx context.Context, p *Plan, pending *store.Pending, 
 	if p.req.Inspect == nil {
 		return t, nil
 	}
-	if t.reports, err = reading.Inspect(ctx, *p.req.Inspect); err != nil {
+	began := r.Clock()
+	t.reports, err = reading.Inspect(ctx, *p.req.Inspect)
+	log.inspected += r.since(began)
+	if err != nil {
 		_ = reading.Abort() // the first error counts
 		return nil, err
 	}

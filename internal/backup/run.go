@@ -79,8 +79,9 @@ type Seconds struct {
 	Held  float64 `json:"held"` // services held still while the data was read
 	// Longest is the longest time in one go that a service was held still.
 	Longest float64 `json:"longest"`
-	Write   float64 `json:"write"`  // reading, compressing and writing, until the bytes are on the disk
-	Verify  float64 `json:"verify"` // reading back and checking every byte, and both sums
+	Write   float64 `json:"write"`   // reading, compressing and writing, until the bytes are on the disk
+	Inspect float64 `json:"inspect"` // looking at the copied data, all copies together
+	Verify  float64 `json:"verify"`  // reading back and checking every byte, and both sums
 }
 
 // Run makes the backup that the plan says. On an error nothing is left behind and all services run as before; the

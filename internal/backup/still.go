@@ -152,6 +152,8 @@ type heldLog struct {
 	longest time.Duration
 	seconds float64 // of the last hold
 	items   []archive.Held
+	// inspected is how long the copies were looked at.
+	inspected float64
 }
 
 func (l *heldLog) add(held *quiesce.Held) {

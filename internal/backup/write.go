@@ -17,11 +17,13 @@ import (
 // write holds the services still, reads all sources, lets the services go, looks at what was copied, and completes the archive on the disk.
 func (r *Runner) write(ctx context.Context, p *Plan, pending *store.Pending, res *Result) (*archive.Manifest, error) {
 	start := r.Clock()
-	t, err := r.take(ctx, p, pending, start)
+	log := &heldLog{}
+	t, err := r.take(ctx, p, pending, start, log)
 	if err != nil {
 		return nil, err
 	}
 	m := t.manifest
+	res.Seconds.Inspect = log.inspected
 	res.Validation, res.Known = m.Validation, p.stillThere(m.Validation)
 	res.Seconds.Held, res.Seconds.Longest, res.Tries, res.Held = m.Quiesce.Seconds, m.Quiesce.Longest, m.Quiesce.Tries, m.Quiesce.Held
 	files := projectFiles(p.req.Files, m)

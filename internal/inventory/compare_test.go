@@ -7,7 +7,7 @@ import (
 	"gotest.tools/v3/assert"
 )
 
-func counted(records int64, ids, content string) Inventory {
+func holding(records int64, ids, content string) Inventory {
 	return Inventory{Collections: []Collection{{Kind: KindJSON, Name: "memories", Records: records, IDs: ids, Content: content}}}
 }
 
@@ -17,13 +17,13 @@ func TestCompareTellsWhatOfTheCollectionsIsNotThereAnyMore(t *testing.T) {
 		before, after Inventory
 		want          []Delta
 	}{
-		{"the same", counted(3, "a", "x"), counted(3, "a", "x"), nil},
-		{"fewer", counted(3, "a", "x"), counted(2, "b", "y"), []Delta{{Kind: KindJSON, Name: "memories", Before: 3, After: 2, Lost: 1, New: 1}}},
-		{"more", counted(3, "a", "x"), counted(4, "b", "y"), []Delta{{Kind: KindJSON, Name: "memories", Before: 3, After: 4, Lost: 1, New: 1}}},
-		{"others", counted(3, "a", "x"), counted(3, "b", "x"), []Delta{{Kind: KindJSON, Name: "memories", Before: 3, After: 3, Lost: 1, New: 1}}},
-		{"other contents", counted(3, "a", "x"), counted(3, "a", "y"), []Delta{{Kind: KindJSON, Name: "memories", Before: 3, After: 3, Changed: true}}},
-		{"without ids", counted(3, "", ""), counted(5, "", ""), []Delta{{Kind: KindJSON, Name: "memories", Before: 3, After: 5, New: 2}}},
-		{"gone", counted(3, "", ""), Inventory{}, []Delta{{Kind: KindJSON, Name: "memories", Before: 3, Lost: 3}}},
+		{"the same", holding(3, "a", "x"), holding(3, "a", "x"), nil},
+		{"fewer", holding(3, "a", "x"), holding(2, "b", "y"), []Delta{{Kind: KindJSON, Name: "memories", Before: 3, After: 2, Lost: 1, New: 1}}},
+		{"more", holding(3, "a", "x"), holding(4, "b", "y"), []Delta{{Kind: KindJSON, Name: "memories", Before: 3, After: 4, Lost: 1, New: 1}}},
+		{"others", holding(3, "a", "x"), holding(3, "b", "x"), []Delta{{Kind: KindJSON, Name: "memories", Before: 3, After: 3, Lost: 1, New: 1}}},
+		{"other contents", holding(3, "a", "x"), holding(3, "a", "y"), []Delta{{Kind: KindJSON, Name: "memories", Before: 3, After: 3, Changed: true}}},
+		{"without ids", holding(3, "", ""), holding(5, "", ""), []Delta{{Kind: KindJSON, Name: "memories", Before: 3, After: 5, New: 2}}},
+		{"gone", holding(3, "", ""), Inventory{}, []Delta{{Kind: KindJSON, Name: "memories", Before: 3, Lost: 3}}},
 		{"not listed", Inventory{More: 2, MoreRecords: 9}, Inventory{More: 2, MoreRecords: 7}, []Delta{{Before: 9, After: 7, Lost: 2}}},
 	} {
 		t.Run(c.name, func(t *testing.T) { assert.DeepEqual(t, Compare(c.before, c.after), c.want) })

@@ -17,6 +17,7 @@ import (
 	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/engine"
 	"github.com/memsys/docker-memsys/internal/engine/enginetest"
+	"github.com/memsys/docker-memsys/internal/inventory"
 	"github.com/memsys/docker-memsys/internal/journal"
 	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/quiesce"
@@ -224,7 +225,7 @@ func (b *bed) request(t *testing.T, path string) Request {
 	return Request{
 		Backup: Backup{Name: filepath.Base(path), Path: path}, Project: b.identity(), Sources: b.sources, Containers: containers,
 		Volumes: b.engine, Local: true, Backups: b.backups(), Exclude: b.exclude, Safety: true, ID: "test1",
-		Locate: b.locate, Devices: true,
+		Locate: b.locate, Devices: true, Inspect: &inventory.Options{},
 		Free: func(string) (int64, error) { return 1 << 40, nil },
 	}
 }

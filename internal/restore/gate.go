@@ -62,6 +62,8 @@ func (x *execution) gate(ctx context.Context) error {
 func (x *execution) ungated(w *work) string {
 	t := w.target
 	switch {
+	case x.plan.req.Inspect == nil:
+		return "nobody is to look (validate: none)"
 	case t.From == FromAside || t.From == FromNothing:
 		return "it does not come from a backup"
 	case t.source.Inventory == nil || x.plan.manifest.Validation == nil || x.plan.reader == nil:
@@ -116,10 +118,7 @@ func (x *execution) countOne(ctx context.Context, w *work, out *Counted) error {
 
 // inspection looks as closely as the backup did.
 func (x *execution) inspection(scratch string) inventory.Options {
-	o := inventory.Options{}
-	if x.plan.req.Inspect != nil {
-		o = *x.plan.req.Inspect
-	}
+	o := *x.plan.req.Inspect
 	v := x.plan.manifest.Validation
 	o.Depth, o.Checks, o.Skip, o.Scratch, o.Live, o.NoStores = v.Depth, v.Checks, v.Skip, scratch, false, false
 	return o

@@ -104,6 +104,10 @@ func TestWhatIsNotCountedIsSaid(t *testing.T) {
 	res := b.do(t, b.request(t, none))
 	assert.DeepEqual(t, res.Counted, []Counted{{Source: "data", Why: "the backup has no inventory"}})
 
+	unseen := b.request(t, b.backup(t, counts(t, root, quick)))
+	unseen.Inspect, unseen.ID = nil, "test3"
+	assert.DeepEqual(t, b.do(t, unseen).Counted, []Counted{{Source: "data", Why: "nobody is to look (validate: none)"}})
+
 	part := b.request(t, b.backup(t, counts(t, root, quick)))
 	part.Paths, part.ID = []string{"*.json"}, "test2"
 	write(t, root, "a.json", "former")

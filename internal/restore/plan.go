@@ -60,7 +60,7 @@ type Request struct {
 	// Damage is what a validation found in the data of the backup; nil where it found no damage. AcceptDamage tells that it is restored all the same.
 	Damage       *archive.Validation
 	AcceptDamage bool
-	// Inspect says how data is read beyond what the backup's manifest says: schema, dimensions; nil: as it says.
+	// Inspect says how the restored data is looked at, but for the depth and the checks, which are those of the backup; nil: not at all.
 	Inspect *inventory.Options
 
 	AllowOtherProject bool
