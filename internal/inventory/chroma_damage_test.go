@@ -11,8 +11,8 @@ import (
 	"gotest.tools/v3/assert"
 )
 
-// damage is a fault planted in a healthy store, and what must be said of it. Where quick is set, Quick must find it.
-type damage struct {
+// chromaDamage is a fault planted in a healthy store, and what must be said of it. Where quick is set, Quick must find it.
+type chromaDamage struct {
 	name  string
 	plant func(g goldenChroma)
 	check string
@@ -68,10 +68,10 @@ func upper(b []byte) int {
 	return -1
 }
 
-func indexDamages() []damage {
+func indexDamages() []chromaDamage {
 	const check = "vectors.chroma-index"
 	level0, header, links := "notes/data_level0.bin", "notes/header.bin", "notes/link_lists.bin"
-	return []damage{
+	return []chromaDamage{
 		{"vectors cut in half", on("notes", level0File, half), check, true, level0, "50 vectors are lost"},
 		{"vectors cut by a byte", on("notes", level0File, func(b []byte) []byte { return b[:len(b)-1] }), check, true, level0, "vectors are lost"},
 		{"preallocated vectors cut by a byte", on("emptied", level0File, func(b []byte) []byte { return b[:len(b)-1] }), check, true, "emptied/data_level0.bin", "it was cut"},
@@ -116,10 +116,10 @@ func indexDamages() []damage {
 	}
 }
 
-func idDamages() []damage {
+func idDamages() []chromaDamage {
 	const check, index = "vectors.chroma-ids", "vectors.chroma-index"
 	ids := "notes/index_metadata.pickle"
-	return []damage{
+	return []chromaDamage{
 		{"id map missing", missing("notes", idMapFile), check, true, "notes", "vectors of 87 of 112 records are lost"},
 		{"id map emptied", on("notes", idMapFile, none), index, true, ids, "ends in the middle"},
 		{"id map cut", on("notes", idMapFile, half), index, true, ids, "ends in the middle"},
@@ -152,9 +152,9 @@ func idDamages() []damage {
 	}
 }
 
-func databaseDamages() []damage {
+func databaseDamages() []chromaDamage {
 	const check, queue, documents = "databases.chroma", "databases.chroma-queue", "databases.chroma-documents"
-	return []damage{
+	return []chromaDamage{
 		{"database missing", func(g goldenChroma) { g.remove(chromaDatabase) }, check, true, chromaDatabase, "is missing: Chroma would start with an empty database"},
 		{"database empty", func(g goldenChroma) { g.edit(chromaDatabase, none) }, check, true, chromaDatabase, "is empty: Chroma would start"},
 		{"no database", func(g goldenChroma) { g.edit(chromaDatabase, func(b []byte) []byte { b[0] = 'X'; return b }) }, check, true, chromaDatabase, "not a database"},

@@ -99,9 +99,10 @@ func (g goldenChroma) segment(collection string) string {
 		"WHERE s.scope = 'METADATA' AND c.name = '" + collection + "' AND d.name = 'default_database'")
 }
 
-// inspect looks at the folder.
-func (g goldenChroma) inspect(depth Depth, checks ...string) *Report {
+// inspect looks at the folder, and not at what surrounds it: owners, modes.
+func (g goldenChroma) inspect(depth Depth) *Report {
 	g.t.Helper()
+	checks := []string{string(Databases), string(Vectors)}
 	report, err := Inspect(g.t.Context(), "chroma", LiveTree(g.dir, nil), Options{Depth: depth, Scratch: g.t.TempDir(), Checks: checks}, Calls{})
 	assert.NilError(g.t, err)
 	return report
@@ -116,4 +117,20 @@ func said(report *Report) string {
 		}
 	}
 	return strings.Join(lines, "\n")
+}
+
+// within calls do in the middle of a transaction whose pages are partly in the database already, and ends it without a commit.
+func (g goldenChroma) within(statement string, do func()) {
+	g.t.Helper()
+	db, err := sql.Open("sqlite", g.path(chromaDatabase))
+	assert.NilError(g.t, err)
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	for _, s := range []string{"PRAGMA cache_size = 1", "PRAGMA cache_spill = 1", "BEGIN", statement} {
+		_, err := db.ExecContext(g.t.Context(), s)
+		assert.NilError(g.t, err, s)
+	}
+	do()
+	_, err = db.ExecContext(g.t.Context(), "ROLLBACK")
+	assert.NilError(g.t, err)
 }
