@@ -67,6 +67,9 @@ func (a *app) recover(ctx context.Context, opts recoverOptions) error {
 	if err != nil {
 		return err
 	}
+	if !opts.plan {
+		defer a.sweepScratch()
+	}
 	state, err := a.stateDir()
 	if err != nil {
 		return err
