@@ -17,6 +17,7 @@ func validators(o Options) []Validator {
 		faissFiles{},
 		newRawFloats(o),
 		newCertificates(),
+		newJSONFiles(o),
 	}
 }
 
@@ -33,6 +34,11 @@ var readable = Check{ID: "structure.readable", Title: "readable files"}
 // With Options.Live, what looks damaged or changed while it was read is looked at again, after Calls.Wait: damage counts only if two looks
 // at the same bytes show it.
 func Inspect(ctx context.Context, source string, t Tree, o Options, calls Calls) (*Report, error) {
+	if len(o.Schema) > 0 {
+		if err := CheckSchema(o.Schema); err != nil {
+			return nil, err
+		}
+	}
 	in := &inspection{
 		o: o, calls: calls, recorder: NewRecorder(source, o, calls), watching: observers(o),
 		validators: validators(o), stores: stores(), owners: owners{}, later: later{files: map[string]*late{}}, tree: t,

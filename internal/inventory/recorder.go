@@ -20,7 +20,10 @@ type Recorder struct {
 	// Options are those of the inspection.
 	Options Options
 
-	held []Record // of a fork: they are told once it is merged
+	// Of a fork, what comes once it is merged.
+	fork bool
+	held []Record
+	then []func(*Recorder)
 
 	mu          sync.Mutex
 	results     map[string]*Result
@@ -81,10 +84,22 @@ func (r *Recorder) Find(c Check, f Finding) {
 // Fork is an empty recorder with the same source and options, for Merge. What it is told of records is kept until then.
 func (r *Recorder) Fork() *Recorder {
 	f := NewRecorder(r.source, r.Options, r.calls)
+	f.fork = true
 	if f.calls.Record != nil {
 		f.calls.Record = f.hold
 	}
 	return f
+}
+
+// Then calls f with the recorder that what was found so far counts for: at once, or of a fork when it is merged, if ever.
+func (r *Recorder) Then(f func(*Recorder)) {
+	if !r.fork {
+		f(r)
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.then = append(r.then, f)
 }
 
 func (r *Recorder) hold(one Record) {
@@ -100,6 +115,9 @@ func (r *Recorder) Merge(other *Recorder) {
 	defer other.mu.Unlock()
 	for _, one := range other.held {
 		r.calls.Record(one)
+	}
+	for _, f := range other.then {
+		r.Then(f)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
