@@ -80,15 +80,16 @@ type unpickler struct {
 	left  int64 // bytes of the file not yet read
 	stack []pickleValue
 	marks []int
-	memo  map[uint32]pickleValue
-	dicts []string // the names of the dictionaries seenLabel
+	memo  []string     // strings in the order in which they were put; what is none is empty
+	none  map[int]bool // the places in memo of what is no string
+	dicts []string     // the names of the dictionaries seenLabel
 	pair  pairFunc
 	last  byte
 }
 
 // unpickle reads the pickle of size bytes and tells its pairs in their order. Its error is errEnough if pair returned that.
 func unpickle(in io.Reader, size int64, pair pairFunc) error {
-	u := &unpickler{in: bufio.NewReaderSize(in, 64<<10), left: size, memo: map[uint32]pickleValue{}, pair: pair}
+	u := &unpickler{in: bufio.NewReaderSize(in, 64<<10), left: size, none: map[int]bool{}, pair: pair}
 	for {
 		op, err := u.byte()
 		if err != nil {

@@ -103,7 +103,7 @@ func (u *unpickler) item(dict, key, value pickleValue) error {
 	return u.pair(u.dicts[dict.n], key, value)
 }
 
-// put keeps the value at the top for get. Only what is new is put, so that the memo cannot outgrow the file.
+// put keeps the value at the top for get: each once, in the order in which Python counts them.
 func (u *unpickler) put(op byte) error {
 	index := uint64(len(u.memo))
 	var err error
@@ -116,10 +116,17 @@ func (u *unpickler) put(op byte) error {
 	if err != nil {
 		return err
 	}
-	if len(u.stack) == 0 || u.last == opMemoize || u.last == opBinPut || u.last == opLongBinPut {
+	if len(u.stack) == 0 || index != uint64(len(u.memo)) || u.last == opMemoize || u.last == opBinPut || u.last == opLongBinPut {
 		return errPickle
 	}
-	u.memo[uint32(index)] = u.stack[len(u.stack)-1]
+	top := u.stack[len(u.stack)-1]
+	if top.kind != pickleString {
+		if top.kind == pickleInt || len(u.none) == mostDicts {
+			return errPickle // Python keeps no numbers, and there are no more maps
+		}
+		u.none[len(u.memo)] = true
+	}
+	u.memo = append(u.memo, top.s)
 	return nil
 }
 
@@ -132,11 +139,10 @@ func (u *unpickler) get(op byte) error {
 	if err != nil {
 		return err
 	}
-	v, ok := u.memo[uint32(index)]
-	if !ok || !v.scalar() {
+	if index >= uint64(len(u.memo)) || u.none[int(index)] {
 		return errPickle
 	}
-	return u.push(v)
+	return u.push(pickleValue{kind: pickleString, s: u.memo[index]})
 }
 
 // object follows the operations by which an object gets its fields. The class is compared with the one that Chroma writes.

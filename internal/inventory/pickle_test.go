@@ -49,10 +49,10 @@ func TestIDMapsAreRead(t *testing.T) {
 }
 
 func TestPicklesAreReadInTheFormsThatPythonHas(t *testing.T) {
-	const begin, end = "\x80\x02}(X\x14\x00\x00\x00total_elements_added", "X\x0b\x00\x00\x00id_to_label}X\x01\x00\x00\x00aK\x01sX\x0b\x00\x00\x00label_to_id}K\x01X\x01\x00\x00\x00asu."
+	const begin, end = "\x80\x02}q\x00(X\x14\x00\x00\x00total_elements_added", "X\x0b\x00\x00\x00id_to_label}X\x01\x00\x00\x00aK\x01sX\x0b\x00\x00\x00label_to_id}K\x01X\x01\x00\x00\x00asu."
 	for name, number := range map[string]string{
 		"one byte": "K\x05", "two bytes": "M\x05\x00", "four bytes": "J\x05\x00\x00\x00", "a long": "\x8a\x01\x05",
-		"a long of nine": "\x8a\x09\x05\x00\x00\x00\x00\x00\x00\x00\x00", "kept by place": "K\x05q\x00", "kept by far place": "K\x05r\x00\x01\x00\x00",
+		"a long of nine": "\x8a\x09\x05\x00\x00\x00\x00\x00\x00\x00\x00", "a string that is kept": "K\x05X\x01\x00\x00\x00aq\x01h\x01", "a string that is kept far": "K\x05X\x01\x00\x00\x00ar\x01\x00\x00\x00j\x01\x00\x00\x00",
 	} {
 		b := begin + number + end
 		m, err := readIDMap(strings.NewReader(b), int64(len(b)))
@@ -78,6 +78,8 @@ func TestPicklesThatAreNoMapAreRefused(t *testing.T) {
 		"a mark without a map":         "\x80\x03(K\x01K\x02u.",
 		"a memo that is not there":     "\x80\x03}h\x05.",
 		"memo on memo":                 "\x80\x04}\x94\x94.",
+		"a number in the memo":         "\x80\x04}K\x01\x94.",
+		"a place far off":              "\x80\x03}X\x01\x00\x00\x00ar\xff\xff\xff\xff.",
 		"a map in the memo":            "\x80\x04}\x94h\x00.",
 		"a stack of marks":             "\x80\x03" + strings.Repeat("(", 10_000),
 		"a stack of maps":              "\x80\x03" + strings.Repeat("}(X\x01\x00\x00\x00a", 10_000),
@@ -115,10 +117,10 @@ func TestAPickleTakesMemoryBySize(t *testing.T) {
 	const size = 4 << 20
 	for name, unit := range map[string]string{
 		"pairs that nobody wants": "K\x01K\x01",
-		"memo of one value":       "K\x01\x94K\x01",
-		"get of one value":        "h\x00h\x00",
+		"strings that are kept":   "\x8c\x00\x94K\x01",
+		"one string again":        "h\x01h\x01",
 	} {
-		b := "\x80\x04}\x94(" + "K\x01q\x00K\x01" + strings.Repeat(unit, size/len(unit)) + "u."
+		b := "\x80\x04}\x94(" + "\x8c\x01a\x94K\x01" + strings.Repeat(unit, size/len(unit)) + "u."
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		_, err := readIDMap(strings.NewReader(b), int64(len(b)))
