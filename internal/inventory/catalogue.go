@@ -103,19 +103,25 @@ func storeOf(e *tree.Entry) (dir string, ok bool) {
 	return "", false
 }
 
-// isDatabase tells a database by its beginning, one that was cut short too. Files of texts are not opened for it: their names say so, and they
-// are not made of pages. What cannot be read is told when it is inspected.
+// isDatabase tells a database by its beginning, one that is damaged there too. Files of texts are not opened for it: their names say so, and
+// they are not made of pages. What cannot be read is told when it is inspected.
 func isDatabase(ctx context.Context, e *tree.Entry, open Open) bool {
-	if open == nil || e.Kind != tree.File || e.Size == 0 || e.Size%leastPage != 0 && isText(e.Path) {
+	if open == nil || e.Kind != tree.File || e.Size%leastPage != 0 && isText(e.Path) {
 		return false
 	}
-	file, err := open(ctx)
-	if err != nil {
-		return false
+	s := &Subject{Entry: e}
+	if e.Size > 0 {
+		file, err := open(ctx)
+		if err != nil {
+			return false
+		}
+		s.Head = make([]byte, min(e.Size, HeadSize))
+		_, err = io.ReadFull(file, s.Head)
+		if errors.Join(err, file.Close()) != nil {
+			return false
+		}
 	}
-	head := make([]byte, len(sqliteMagic))
-	_, err = io.ReadFull(file, head)
-	return errors.Join(err, file.Close()) == nil && string(head) == sqliteMagic
+	return sqliteFiles{}.Claims(s)
 }
 
 func isText(name string) bool {

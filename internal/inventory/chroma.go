@@ -47,7 +47,7 @@ func newChromaStore() chromaStore {
 
 // Checks are what it looks at.
 func (chromaStore) Checks() []Check {
-	return []Check{chromaSchema, chromaDocuments, chromaQueue, chromaIndex, chromaIDs}
+	return append(databaseChecks(), chromaSchema, chromaDocuments, chromaQueue, chromaIndex, chromaIDs)
 }
 
 // Belongs knows the database with what SQLite lays beside it, and the files of an index in a folder that has a UUID for a name.
@@ -131,7 +131,7 @@ func (c *chroma) fault(check Check, object string, err error) error {
 
 // validate looks at a folder that has a database.
 func (c *chroma) validate(ctx context.Context, main *Subject) (err error) {
-	db, err := openDatabase(ctx, main, c.r.Options)
+	db, err := checkDatabase(ctx, main, c.r)
 	if err != nil {
 		return c.fault(chromaSchema, "", err)
 	}

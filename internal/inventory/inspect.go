@@ -11,6 +11,7 @@ import (
 // validators are those of files, in the order in which they are asked. Each inspection has its own.
 func validators(o Options) []Validator {
 	return []Validator{
+		sqliteFiles{},
 		npyFiles{},
 		npzFiles{},
 		safetensorsFiles{},

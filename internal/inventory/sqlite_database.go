@@ -40,6 +40,8 @@ type database struct {
 
 	// page is the size of a page, pages how many there are.
 	page, pages int64
+	// tables are those of its schema, once that was read.
+	tables []*table
 
 	pool     *sql.DB
 	conn     *sql.Conn

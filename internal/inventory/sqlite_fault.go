@@ -13,10 +13,16 @@ import (
 // Where it is neither, but an error of reading or of the context, ok is false.
 func faulty(err error) (status Status, text string, ok bool) {
 	var room *roomError
+	var in *tableError
 	var fault *sqlite.Error
 	switch {
-	case errors.Is(err, context.Canceled):
+	case err == nil, errors.Is(err, context.Canceled):
 		return "", "", false
+	case errors.As(err, &in):
+		if status, text, ok = faulty(in.err); ok {
+			text = "table " + in.table + ": " + text
+		}
+		return status, text, ok
 	case errors.As(err, &room):
 		return Unchecked, room.Error(), true
 	case errors.Is(err, errBusy):

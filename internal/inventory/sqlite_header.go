@@ -3,7 +3,10 @@ package inventory
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
+	"os"
 )
 
 // What a database begins with, and how long its header is.
@@ -11,6 +14,9 @@ const (
 	sqliteMagic      = "SQLite format 3\x00"
 	sqliteHeaderSize = 100
 )
+
+// zeroHeader is what is wrong with a header that is not there.
+const zeroHeader = "begins with zeros where the header of a SQLite database stood"
 
 // The sizes that a page can have.
 const (
@@ -31,10 +37,12 @@ type sqliteHeader struct {
 // readSQLiteHeader reads the header of a database and tells what is wrong with it.
 func readSQLiteHeader(b []byte) (h sqliteHeader, wrong string) {
 	switch {
+	case allZero(b):
+		return h, zeroHeader
 	case !bytes.HasPrefix(b, []byte(sqliteMagic)[:min(len(b), len(sqliteMagic))]):
 		return h, "does not begin as a SQLite database does"
 	case len(b) < sqliteHeaderSize:
-		return h, fmt.Sprintf("ends after %d bytes, in its header", len(b))
+		return h, fmt.Sprintf("is cut: ends after %d bytes, in its header", len(b))
 	}
 	h.page = int64(binary.BigEndian.Uint16(b[16:]))
 	if h.page == 1 {
@@ -65,4 +73,46 @@ func (h sqliteHeader) wrong(b []byte) string {
 		return fmt.Sprintf("its header says text encoding %d", h.encoding)
 	}
 	return ""
+}
+
+// header reads the header of the copy.
+func (c *databaseCopy) header() (h sqliteHeader, wrong string, err error) {
+	f, err := os.Open(c.path())
+	if err != nil {
+		return h, "", err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	b := make([]byte, sqliteHeaderSize)
+	n, err := io.ReadFull(f, b)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return h, "", err
+	}
+	h, wrong = readSQLiteHeader(b[:n])
+	return h, wrong, nil
+}
+
+// size compares the size of the file with what its header says. A file may be longer: some programs let it grow in big steps.
+func (at databaseReport) size(c *databaseCopy) error {
+	info, err := os.Stat(c.path())
+	if err != nil {
+		return err
+	}
+	h, wrong, err := c.header()
+	if err != nil {
+		return err
+	}
+	if wrong != "" {
+		at.find(checkHeader, Damaged, "", wrong)
+		return nil
+	}
+	size, want := info.Size(), h.pages*h.page
+	switch {
+	case size < want:
+		at.find(checkHeader, Damaged, "", fmt.Sprintf("is cut: has %d bytes of the %d of its %d pages", size, want, h.pages))
+	case h.pages == 0 && size%h.page != 0:
+		at.find(checkHeader, Damaged, "", fmt.Sprintf("is cut: ends inside its page %d", size/h.page+1))
+	case size%h.page != 0:
+		at.find(checkHeader, Warning, "", fmt.Sprintf("has %d bytes behind its %d pages", size-want, h.pages))
+	}
+	return nil
 }
