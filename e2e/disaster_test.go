@@ -24,7 +24,7 @@ func disasterSteps(t *testing.T) map[string][]string {
 			count++
 		}
 	}
-	assert.Equal(t, count, 17, "commands in docs/disaster-recovery.md")
+	assert.Equal(t, count, 18, "commands in docs/disaster-recovery.md")
 	return steps
 }
 
@@ -73,6 +73,11 @@ func TestTheCommandsForADisasterMendIt(t *testing.T) {
 	assert.Equal(t, p.Read("data/memories/1.json"), "damaged")
 	follow(t, p, steps["undo"])
 	assert.Equal(t, p.Read("data/memories/1.json"), `{"id":1}`)
+	p.Write("data/memories/1.json", "damaged again")
+	p.Write("data/other", "stays")
+	follow(t, p, steps["file"])
+	assert.Equal(t, p.Read("data/memories/1.json")+p.Read("data/other"), `{"id":1}stays`)
+	assert.NilError(t, os.Remove(p.Path("data/other")))
 	follow(t, p, steps["container"])
 	assert.Equal(t, p.Exec("app", "cat", "/notes/a"), "kept")
 	said = follow(t, p, steps["archives"])

@@ -16,6 +16,7 @@ import (
 	"github.com/memsys/docker-memsys/internal/journal"
 	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/restore"
+	"github.com/memsys/docker-memsys/internal/validate"
 )
 
 // noHooksFlag adds the flag of commands that run hooks.
@@ -172,13 +173,16 @@ type backupResult struct {
 // restoreResult is a restore and the hooks that ran around it.
 type restoreResult struct {
 	*restore.Result
-	Hooks []hooks.Outcome `json:"hooks,omitempty"`
+	// LastGood is what was looked for and taken from this backup.
+	LastGood []*validate.Unit `json:"lastGood,omitempty"`
+	Hooks    []hooks.Outcome  `json:"hooks,omitempty"`
 }
 
 // restorePlan is the plan of a restore and the hooks that will run around it.
 type restorePlan struct {
 	*restore.Plan
-	Hooks []plannedHook `json:"hooks,omitempty"`
+	LastGood []*validate.Unit `json:"lastGood,omitempty"`
+	Hooks    []plannedHook    `json:"hooks,omitempty"`
 }
 
 // owedHooks are what an interrupted run would have run afterwards, as the project has them now; gone are those that it has no more.

@@ -11,6 +11,7 @@ import (
 	"github.com/memsys/docker-memsys/compose"
 	"github.com/memsys/docker-memsys/internal/restore"
 	"github.com/memsys/docker-memsys/internal/store"
+	"github.com/memsys/docker-memsys/internal/validate"
 )
 
 // restoreOptions are the flags of restore.
@@ -25,6 +26,8 @@ type restoreOptions struct {
 	to                string
 	undo              bool
 	undoes            *restore.Record // what is undone, once that is known
+	lastGood          bool
+	units             []*validate.Unit // what is restored, where that was looked for
 	dryRun            bool
 	yes               bool
 	noSafetyBackup    bool
@@ -63,11 +66,17 @@ changes. So the former script's archives are restored too.
 With --to nothing of the project is touched: the backup is unpacked into a new folder,
 without asking an engine.
 
+With --last-good each file that --path means comes from the newest backup in which it
+is good: the archive is sound, and nothing in the file is damaged. A database comes
+with what stands beside it, a store such as a Chroma folder as a whole. Files of several
+backups are restored one backup after the other.
+
 With --undo the state from before the last restore comes back, from its safety backup
 or from what was set aside; of a partial restore exactly that part. What was changed
 since is named first. It is a restore itself, so --undo again goes forth.`,
 		Example: examples("docker memsys restore", "docker memsys restore --dry-run memory_backup_20260102_030405.tar.gz",
 			"docker memsys restore --source data --path 'memories/**' latest", "docker memsys restore --to /tmp/look latest", "docker memsys restore --undo",
+			"docker memsys restore --path memories/0123.json --last-good",
 			"docker memsys restore --dry-run --map memory-system/old= old-backup.zip"),
 		GroupID:           groupData,
 		ValidArgsFunction: a.completeBackups(0),
@@ -84,6 +93,7 @@ func (a *app) restoreFlags(cmd *cobra.Command, opts *restoreOptions) {
 	flags.StringArrayVar(&opts.services, "service", nil, "Restore only the sources that this service mounts; may be repeated")
 	flags.StringArrayVar(&opts.paths, "path", nil, "Restore only what matches the pattern inside the sources, such as 'memories/**'; the rest stays; may be repeated")
 	flags.StringVar(&opts.to, "to", "", "Unpack into this new or empty folder and leave the project alone")
+	flags.BoolVar(&opts.lastGood, "last-good", false, "Take each file of --path from the newest backup in which it is good")
 	flags.BoolVar(&opts.undo, "undo", false, "Bring back the state from before the last restore")
 	flags.BoolVar(&opts.dryRun, "dry-run", false, "Show the plan, and what differs from the backup, and change nothing")
 	flags.BoolVarP(&opts.yes, "yes", "y", false, "Do not ask")
@@ -112,6 +122,9 @@ func (a *app) restore(ctx context.Context, args []string, opts restoreOptions) e
 	if err := opts.checkUndo(args); err != nil {
 		return err
 	}
+	if opts.lastGood {
+		return a.restoreLastGood(ctx, args, opts)
+	}
 	if opts.to != "" {
 		return a.restoreTo(ctx, args, opts)
 	}
@@ -131,27 +144,37 @@ func (a *app) restore(ctx context.Context, args []string, opts restoreOptions) e
 		defer s.leave(ctx)
 		a.noticeInterrupted(s.project)
 		return s.planned(ctx, b, opts, func(p *planned) error {
-			return a.printRestorePlan(p.Plan, s.restoreHooks(p.Plan, opts), s.Warnings, opts.format)
+			return a.printRestorePlan(p.Plan, nil, s.restoreHooks(p.Plan, opts), s.Warnings, opts.format)
 		})
 	}
-	if ctx, err = s.begin(ctx, opts.operation(), opts.lockOptions, map[string]any{"backup": b.Path}); err != nil {
+	res, err := s.restoreLocked(ctx, b, &opts, func(ctx context.Context) (store.Backup, error) {
+		return s.restoreFrom(ctx, args, &opts, true)
+	})
+	if err != nil {
 		return err
 	}
-	var res restoreResult
-	// A run that was waited for may have made a newer backup, or moved one.
-	if b, err = s.restoreFrom(ctx, args, &opts, true); err == nil {
-		err = s.planned(ctx, b, opts, func(p *planned) error {
-			if res, err = s.runRestore(ctx, p, opts); err == nil && res.Result == nil {
+	return a.printRestore(res, opts.format)
+}
+
+// restoreLocked restores what again finds, under the lock: a run that was waited for may have made a newer backup, or moved one. b is what was
+// found before it.
+func (s *session) restoreLocked(ctx context.Context, b store.Backup, opts *restoreOptions, again func(context.Context) (store.Backup, error)) (res restoreResult, err error) {
+	if ctx, err = s.begin(ctx, opts.operation(), opts.lockOptions, map[string]any{"backup": b.Path}); err != nil {
+		return res, err
+	}
+	if b, err = again(ctx); err == nil {
+		err = s.planned(ctx, b, *opts, func(p *planned) error {
+			if res, err = s.runRestore(ctx, p, *opts); err == nil && res.Result == nil {
 				return errors.New("restore has no result")
 			}
 			return err
 		})
 	}
 	if err = errors.Join(err, s.end(ctx, err)); err != nil {
-		return err
+		return res, err
 	}
 	res.Backup.Path = b.Path // not that of the temporary archive which was made from one of others
-	return a.printRestore(res, opts.format)
+	return res, nil
 }
 
 // checkFormat refuses a template before anything is done for it.

@@ -11,6 +11,7 @@ import (
 	"github.com/memsys/docker-memsys/hooks"
 	"github.com/memsys/docker-memsys/internal/display"
 	"github.com/memsys/docker-memsys/internal/restore"
+	"github.com/memsys/docker-memsys/internal/validate"
 )
 
 // absolute is a path as it is meant in the working directory.
@@ -29,17 +30,17 @@ func (a *app) absolute(path string) (string, error) {
 const mostPaths = 10
 
 // printRestorePlan prints the plan as the result of a dry run.
-func (a *app) printRestorePlan(p *restore.Plan, around hooks.Plan, said []string, format string) error {
+func (a *app) printRestorePlan(p *restore.Plan, units []*validate.Unit, around hooks.Plan, said []string, format string) error {
 	if format != "" {
-		return a.printFormatted(format, restorePlan{p, plannedHooks(around)})
+		return a.printFormatted(format, restorePlan{p, units, plannedHooks(around)})
 	}
-	return writeClean(a.out, restorePlanText(p, around, said))
+	return writeClean(a.out, a.unitsText(units)+restorePlanText(p, around, said))
 }
 
 // showRestorePlan shows the plan to the person who is asked.
-func (a *app) showRestorePlan(p *restore.Plan, around hooks.Plan, said []string) error {
+func (a *app) showRestorePlan(p *restore.Plan, units []*validate.Unit, around hooks.Plan, said []string) error {
 	a.pauseDisplay()
-	return writeClean(a.err, restorePlanText(p, around, said))
+	return writeClean(a.err, a.unitsText(units)+restorePlanText(p, around, said))
 }
 
 // writeClean writes text line by line, without control characters that a file's name may hold.

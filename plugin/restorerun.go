@@ -44,6 +44,7 @@ func (s *session) restoreRequest(ctx context.Context, b store.Backup, opts resto
 	req := restore.Request{
 		Backup: from, Undo: opts.undoes, Project: s.archiveProject(), Sources: s.Sources, Local: s.Info.Local, Locate: s.locate,
 		Backups: s.Store.Path, Exclude: s.Config.Exclude, Only: opts.sources, Services: opts.services, Paths: opts.paths,
+		Exact:             exactPaths(opts.units),
 		AllowOtherProject: opts.allowOtherProject, StopForeign: opts.stopForeign, Devices: opts.devices,
 		Safety: !opts.noSafetyBackup, ID: strings.ToLower(rand.Text()[:12]), Free: tree.FreeSpace, Warnings: s.Warnings,
 	}
@@ -90,7 +91,7 @@ func (s *session) runRestore(ctx context.Context, p *planned, opts restoreOption
 		return res, &restore.RefusedError{Refusals: p.Refusals}
 	}
 	around := s.restoreHooks(p.Plan, opts)
-	if err := a.showRestorePlan(p.Plan, around, s.Warnings); err != nil {
+	if err := a.showRestorePlan(p.Plan, opts.units, around, s.Warnings); err != nil {
 		return res, err
 	}
 	if err := a.confirm(ctx, restoreQuestion(p.Plan), opts.yes); err != nil {

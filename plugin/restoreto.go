@@ -75,7 +75,7 @@ func (a *app) unpackTo(ctx context.Context, dir *store.Dir, b store.Backup, opts
 			return err
 		}
 		if opts.dryRun {
-			return a.printRestorePlan(p, hooks.Plan{}, nil, opts.format)
+			return a.printRestorePlan(p, nil, hooks.Plan{}, nil, opts.format)
 		}
 		run := restore.Runner{Clock: a.world.Now, Progress: a.sink(), SkipOwners: a.world.UID != 0}
 		res, err := run.RunTo(ctx, p)

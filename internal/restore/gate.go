@@ -68,7 +68,7 @@ func (x *execution) ungated(w *work) string {
 		return "it does not come from a backup"
 	case t.source.Inventory == nil || x.plan.manifest.Validation == nil || x.plan.reader == nil:
 		return "the backup has no inventory"
-	case len(x.plan.req.Paths) > 0 || len(t.paths) > 0 || x.plan.req.Undo != nil && !t.whole:
+	case x.plan.limited() || len(t.paths) > 0 || x.plan.req.Undo != nil && !t.whole:
 		return "only a part of it is restored"
 	case len(t.view.Lost) > 0:
 		return "a part of it is not restored"
@@ -195,7 +195,7 @@ func (p *Plan) damaged() {
 		f := hits[0]
 		text += fmt.Sprintf(", %d findings, first: %s/%s: %s", len(hits), f.Source, f.Path, f.Text)
 	}
-	if p.req.AcceptDamage || len(p.req.Paths) > 0 {
+	if p.req.AcceptDamage || p.limited() {
 		p.Warnings = append(p.Warnings, text)
 		return
 	}

@@ -75,7 +75,10 @@ func compile(text string) (pattern, error) {
 	return p, nil
 }
 
-// Match is the user's pattern that an entry matches, "" for none.
+// Matches tells whether an entry matches one of the user's patterns, by its path and kind alone.
+func (r *Rules) Matches(e *Entry) bool { return r.match(e) != "" }
+
+// match is the user's pattern that an entry matches, "" for none.
 func (r *Rules) match(e *Entry) string {
 	_, name := splitPath(e.Path)
 	for _, p := range r.patterns {

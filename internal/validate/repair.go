@@ -1,0 +1,116 @@
+package validate
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/memsys/docker-memsys/internal/inventory"
+)
+
+// Repairable sorts the damage of a validation of live data: what a file is named for can come back from a backup, the rest takes a person.
+// No more than this is mended: nothing is rebuilt, and a permission or an owner is never changed by a guess at what was meant.
+func Repairable(r *Report) (files map[string][]string, person []inventory.Finding) {
+	files = map[string][]string{}
+	for _, res := range r.Results {
+		for _, f := range res.Findings {
+			switch {
+			case f.Status != inventory.Damaged:
+			case f.Source == "" || f.Path == "" || !mendable(res.Check.Group()):
+				person = append(person, f)
+			case !slices.Contains(files[f.Source], f.Path):
+				files[f.Source] = append(files[f.Source], f.Path)
+			}
+		}
+	}
+	return files, person
+}
+
+// mendable tells whether damage that a check of the group finds is in the content of files.
+func mendable(g inventory.Group) bool {
+	return g == inventory.Memories || g == inventory.Databases || g == inventory.Vectors
+}
+
+// Unlisted is how much damage a report counts and does not name.
+func Unlisted(r *Report) (n int64) {
+	for _, res := range r.Results {
+		if res.Status == inventory.Damaged {
+			n += res.More
+		}
+	}
+	return n
+}
+
+// Loses are the records that a unit shows now, damaged as it is, beyond those that it has in its backup, by collection: they will be lost. It tells
+// nothing of files whose records are not counted apart.
+func (u *Unit) Loses(now inventory.Inventory) []string {
+	var out []string
+	for _, c := range now.Collections {
+		name, _, _ := strings.Cut(c.Name, "#")
+		if name != u.Path || c.Kind == inventory.KindJSON {
+			continue
+		}
+		if n := c.Records - u.Records[c.Name]; n > 0 {
+			out = append(out, fmt.Sprintf("%d records of %s that came since then", n, c.Name))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// kept is the check for memories that a backup has and the live data has not.
+func kept() inventory.Check {
+	return inventory.Check{ID: "memories.lost", Title: "memories that the last good backup has"}
+}
+
+// Before is what the last good backup says of the project.
+type Before struct {
+	Backup string
+	// Inventories are those of its sources; one that it does not have says nothing.
+	Inventories map[string]inventory.Inventory
+}
+
+// CheckKept compares the counted live data with the last good backup: whatever is fewer now may have been deleted on purpose, so it is a
+// warning that names the command which tells more.
+func CheckKept(now map[string]inventory.Inventory, b Before, wants func(id string) bool) []inventory.Result {
+	check := kept()
+	if !wants(check.ID) {
+		return nil
+	}
+	var out []inventory.Result
+	for source, inv := range now {
+		was, known := b.Inventories[source]
+		if !known {
+			continue
+		}
+		res := inventory.Result{Check: check, Source: source, Status: inventory.OK, Checked: int64(len(was.Collections))}
+		fewer(was, inv, b.Backup, func(object, text string) {
+			res.Findings = append(res.Findings, inventory.Finding{Check: check.ID, Status: inventory.Warning, Source: source, Object: object, Text: text})
+		})
+		if len(res.Findings) > 0 {
+			res.Status = inventory.Warning
+			res.Why = "docker memsys diff " + b.Backup + " names what is gone"
+		}
+		out = append(out, res)
+	}
+	slices.SortFunc(out, func(a, b inventory.Result) int { return cmp.Compare(a.Source, b.Source) })
+	return out
+}
+
+// fewer finds the collections that have fewer records now.
+func fewer(was, now inventory.Inventory, backup string, find func(object, text string)) {
+	have := map[[2]string]inventory.Collection{}
+	for _, c := range now.Collections {
+		have[[2]string{c.Kind, c.Name}] = c
+	}
+	for _, c := range was.Collections {
+		is, ok := have[[2]string{c.Kind, c.Name}]
+		switch {
+		case !ok && c.Records > 0:
+			find(c.Name, fmt.Sprintf("is gone: %s has %d records of it", backup, c.Records))
+		case is.Records < c.Records:
+			find(c.Name, fmt.Sprintf("%d records are there, %s has %d", is.Records, backup, c.Records))
+		}
+	}
+}
