@@ -12,13 +12,14 @@ import (
 )
 
 const (
-	databaseName = "data/chroma/chroma.sqlite3"
+	databaseName = "data/index/memory.sqlite3"
 	segmentID    = "6f0d1a3e-5b0c-4a56-9c1b-2f6f8b7d4e10"
 	// elementSize is what hnswlib keeps for a vector: 33 links, the vector, a label.
 	elementSize = 4 + 2*16*4 + 4*dim + 8
 )
 
-// sqlite makes a database with tables like those of Chroma: texts, metadata, and a queue with vectors.
+// sqlite makes a database with tables like those of Chroma: texts, metadata, and a queue with vectors. It is none, and is not named as one: a backup
+// would find it damaged.
 func (m *maker) sqlite(size int64) job {
 	p := m.part("SQLite database", false)
 	words := dictionary(m.random("words"))
@@ -100,7 +101,7 @@ func fillTables(tx *sql.Tx, rng *rand.Rand, text *prose, size int64) error {
 // hnsw makes the files of a vector index as hnswlib keeps it for Chroma.
 func (m *maker) hnsw(size int64) []job {
 	p := m.part("HNSW vector index", false)
-	const dir = "data/chroma/" + segmentID + "/"
+	const dir = "data/index/hnsw/"
 	n := int(size / elementSize)
 	return []job{
 		func() error { return m.write(p, dir+"data_level0.bin", elements(m.random(dir+"data_level0.bin"), n)) },

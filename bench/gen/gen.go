@@ -81,7 +81,7 @@ func Make(ctx context.Context, o Options) ([]Part, error) {
 // jobs splits the store into the files to make. Half of it is what a vector database keeps, a third are embeddings.
 func (m *maker) jobs() ([]job, error) {
 	for _, dir := range []string{
-		"backups", "logs", "data/memories", "data/embeddings", "data/indexes", "data/tmp", "data/chroma/" + segmentID,
+		"backups", "logs", "data/memories", "data/embeddings", "data/indexes", "data/tmp", "data/index/hnsw",
 	} {
 		if err := os.MkdirAll(filepath.Join(m.Dir, filepath.FromSlash(dir)), 0o755); err != nil {
 			return nil, fmt.Errorf("make store folder: %w", err)

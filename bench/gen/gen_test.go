@@ -49,7 +49,7 @@ func TestStoreIsWhatItSays(t *testing.T) {
 }
 
 func TestDatabaseIsSound(t *testing.T) {
-	db, err := sql.Open("sqlite", filepath.Join(store(t, 1, 2), "data", "chroma", "chroma.sqlite3"))
+	db, err := sql.Open("sqlite", filepath.Join(store(t, 1, 2), "data", "index", "memory.sqlite3"))
 	assert.NilError(t, err)
 	defer db.Close()
 	var verdict string
