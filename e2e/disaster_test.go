@@ -24,7 +24,7 @@ func disasterSteps(t *testing.T) map[string][]string {
 			count++
 		}
 	}
-	assert.Equal(t, count, 18, "commands in docs/disaster-recovery.md")
+	assert.Equal(t, count, 19, "commands in docs/disaster-recovery.md")
 	return steps
 }
 

@@ -63,7 +63,7 @@ func (s *session) writeAudit(ctx context.Context, result error) {
 	if errors.Is(result, errDeclined) { // nothing was begun
 		return
 	}
-	if s.audited.operation == operationValidate { // it changes nothing: it begins no log, as a look at archives
+	if op := s.audited.operation; op == operationValidate || op == operationDiff { // they change nothing: they begin no log, as a look at archives
 		if exists, err := s.app.auditLog(s.Store).Exists(); err != nil || !exists {
 			return
 		}

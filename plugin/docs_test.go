@@ -21,7 +21,7 @@ func TestEveryJSONFieldIsDocumented(t *testing.T) {
 	assert.NilError(t, err)
 	sections := sectionsOf(string(document))
 	for section, all := range map[string][]any{
-		"backup": {backup.Result{}, backupPlan{}}, "restore": {restore.Result{}, restore.Plan{}, restore.Target{}, restore.Changes{}, validate.Unit{}, validate.Passed{}}, "aside": {asideObject{}, restore.Aside{}}, "recover": {recoveryPlan{}, recoveryService{}}, "list": {backupObject{}}, "inspect": {inspection{}}, "verify": {verification{}}, "validate": {validate.Report{}, validate.Plan{}, validate.Source{}, validate.CopyPlan{}, validatePlan{}, checkObject{}, inventory.Result{}, inventory.Finding{}},
+		"backup": {backup.Result{}, backupPlan{}}, "restore": {restore.Result{}, restore.Plan{}, restore.Target{}, restore.Changes{}, validate.Unit{}, validate.Passed{}}, "aside": {asideObject{}, restore.Aside{}}, "recover": {recoveryPlan{}, recoveryService{}}, "list": {backupObject{}}, "inspect": {inspection{}}, "diff": {diffObject{}, diffSide{}, inventory.CollectionDiff{}, inventory.RecordDiff{}}, "verify": {verification{}}, "validate": {validate.Report{}, validate.Plan{}, validate.Source{}, validate.CopyPlan{}, validatePlan{}, checkObject{}, inventory.Result{}, inventory.Finding{}},
 		"audit": {audit.Record{}, audit.Entry{}, audit.Report{}, audit.Finding{}, audit.Head{}}, "sources": {sourceObject{}}, "config": {configValue{}}, "version": {build{}},
 	} {
 		text := sections[section]

@@ -34,6 +34,7 @@ const (
 	exitNeedsPerson = 6
 	exitLocked      = 7
 	exitNoBackup    = 8
+	exitDiffers     = 9
 	exitInterrupted = 130
 )
 

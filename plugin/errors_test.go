@@ -70,7 +70,7 @@ func TestACodeThatIsPassedThroughSaysNothing(t *testing.T) {
 func TestExitCodesAreDocumented(t *testing.T) {
 	document, err := os.ReadFile("../docs/exit-codes.md")
 	assert.NilError(t, err)
-	for _, code := range []int{exitDone, exitFailed, exitUsage, exitIncomplete, exitDamaged, exitRolledBack, exitNeedsPerson, exitLocked, exitNoBackup, exitInterrupted} {
+	for _, code := range []int{exitDone, exitFailed, exitUsage, exitIncomplete, exitDamaged, exitRolledBack, exitNeedsPerson, exitLocked, exitNoBackup, exitDiffers, exitInterrupted} {
 		assert.Assert(t, strings.Contains(string(document), fmt.Sprintf("\n| %d |", code)), "code %d has no row", code)
 	}
 }

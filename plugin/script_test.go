@@ -43,6 +43,7 @@ func TestScripts(t *testing.T) {
 			"flip":  flip,
 
 			"flipnewest": flipNewest,
+			"newest":     newest,
 			"interrupt":  interrupt,
 			"rot":        rot,
 			"plain":      plain,
@@ -130,15 +131,19 @@ func flip(ts *testscript.TestScript, _ bool, args []string) {
 
 // flipNewest flips a byte of the newest archive in a folder and sets NEWEST to its path.
 func flipNewest(ts *testscript.TestScript, neg bool, args []string) {
-	names, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "memory_backup_*.tar.gz"))
+	newest(ts, neg, []string{"NEWEST", args[0]})
+	flip(ts, neg, []string{ts.Getenv("NEWEST")})
+}
+
+// newest sets a variable to the path of the newest archive in a folder: "newest OLD backups".
+func newest(ts *testscript.TestScript, _ bool, args []string) {
+	names, err := filepath.Glob(filepath.Join(ts.MkAbs(args[1]), "memory_backup_*.tar.gz"))
 	ts.Check(err)
 	if len(names) == 0 {
-		ts.Fatalf("no archive in %s", args[0])
+		ts.Fatalf("no archive in %s", args[1])
 	}
 	slices.Sort(names)
-	newest := names[len(names)-1]
-	flip(ts, neg, []string{newest})
-	ts.Setenv("NEWEST", newest)
+	ts.Setenv(args[0], names[len(names)-1])
 }
 
 // plain runs the commands that the README gives for restoring with plain tools, on the one archive of the folder.
