@@ -38,6 +38,26 @@ func generate(ctx context.Context, args []string, out io.Writer) error {
 	return json.NewEncoder(out).Encode(parts)
 }
 
+func records(ctx context.Context, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("records", flag.ContinueOnError)
+	o := gen.RecordsOptions{Workers: runtime.NumCPU()}
+	flags.StringVar(&o.Dir, "out", "", "`folder` to make")
+	flags.IntVar(&o.Files, "files", 200_000, "`number` of files")
+	flags.IntVar(&o.Each, "each", 10, "`number` of records in each")
+	flags.Uint64Var(&o.Seed, "seed", 1, "start `value`; the same makes the same bytes")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if o.Dir == "" || flags.NArg() > 0 {
+		return errUsage
+	}
+	part, err := gen.MakeRecords(ctx, o)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(out).Encode(part)
+}
+
 func show(args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("report", flag.ContinueOnError)
 	in := flags.String("in", "", "`file` that run -save wrote")

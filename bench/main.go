@@ -11,6 +11,7 @@ import (
 )
 
 const usage = `bench gen    -out DIR [-size 600MB] [-scale 1] [-seed 1]   make a store
+bench records -out DIR [-files 200000] [-each 10] [-seed 1]  make memory files
 bench run    [flags]                                        measure; see bench run -h
 bench report -in FILE [-format text|markdown]               show what a run has saved`
 
@@ -33,6 +34,8 @@ func command(ctx context.Context, args []string) error {
 	switch args[0] {
 	case "gen":
 		return generate(ctx, args[1:], os.Stdout)
+	case "records":
+		return records(ctx, args[1:], os.Stdout)
 	case "run":
 		return run(ctx, args[1:], os.Stdout, os.Stderr)
 	case "report":

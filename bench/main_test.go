@@ -37,7 +37,7 @@ func TestSavedReportIsShownAgain(t *testing.T) {
 }
 
 func TestWrongUseSaysHow(t *testing.T) {
-	for _, args := range [][]string{nil, {"help"}, {"gen"}} {
+	for _, args := range [][]string{nil, {"help"}, {"gen"}, {"records"}} {
 		assert.ErrorIs(t, command(t.Context(), args), errUsage)
 	}
 	_, err := numbers("1,x")

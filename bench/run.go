@@ -22,7 +22,7 @@ import (
 type runOptions struct {
 	plugin, compose, work, size, scales, rounds, only, format, save string
 	seed                                                            uint64
-	startups                                                        int
+	startups, files, pairs                                          int
 }
 
 func runFlags(args []string, stderr io.Writer) (runOptions, error) {
@@ -40,6 +40,8 @@ func runFlags(args []string, stderr io.Writer) (runOptions, error) {
 	flags.StringVar(&o.save, "save", "", "`file` that keeps all measurements as JSON")
 	flags.Uint64Var(&o.seed, "seed", 1, "start `value` of the stores")
 	flags.IntVar(&o.startups, "startups", 30, "`number` of pairs of starts")
+	flags.IntVar(&o.files, "files", 200_000, "`number` of memory files to validate, of 10 records each")
+	flags.IntVar(&o.pairs, "pairs", 5, "`number` of pairs of cat and validate; 0 leaves them out")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -109,7 +111,10 @@ func measureAll(ctx context.Context, o runOptions, work string, stderr io.Writer
 		}
 	}
 	r.Versions = versions(ctx, o.plugin, work)
-	r.Startup, err = startup(ctx, o, work, stderr)
+	if r.Startup, err = startup(ctx, o, work, stderr); err != nil {
+		return r, err
+	}
+	r.Validation, err = validation(ctx, o, work, stderr)
 	return r, err
 }
 
@@ -141,6 +146,35 @@ func measureStore(ctx context.Context, o runOptions, scale float64, c contest.Co
 	c.Expected -= composeSize(parts)
 	s.Runs, err = c.Run(ctx)
 	return s, err
+}
+
+// validation makes memory files, in a process of its own, and measures what it costs to look at them.
+func validation(ctx context.Context, o runOptions, work string, stderr io.Writer) (contest.Validation, error) {
+	var v contest.Validation
+	if o.pairs == 0 || o.plugin == "" {
+		return v, nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return v, fmt.Errorf("find this program: %w", err)
+	}
+	const each = 10
+	fmt.Fprintf(stderr, "make %d memory files\n", o.files)
+	p := contest.Place{Store: filepath.Join(work, "memories"), Work: work, Plugin: o.plugin}
+	made, err := measure.Run(ctx, measure.Step{Pipeline: [][]string{{
+		self, "records", "-out", p.Store, "-files", strconv.Itoa(o.files), "-each", strconv.Itoa(each), "-seed", strconv.FormatUint(o.seed, 10),
+	}}})
+	if err != nil {
+		return v, err
+	}
+	var part gen.Part
+	if err := json.Unmarshal(made.Output, &part); err != nil {
+		return v, fmt.Errorf("read what records made: %w", err)
+	}
+	v = contest.Validation{Files: part.Files, Records: int64(part.Files) * each, Bytes: part.Bytes}
+	v, err = contest.MeasureValidation(ctx, p, v, o.pairs)
+	fmt.Fprintf(stderr, "validate: %.2f s, cat: %.2f s, peak %d MiB\n", v.Validate, v.Read, v.Peak>>20)
+	return v, err
 }
 
 func composeSize(parts []gen.Part) int64 {

@@ -32,7 +32,7 @@ main() {
 options() {
 	while [ $# -gt 0 ]; do
 		case $1 in
-		--quick) flags+=(-size 60MB -scales 1 -rounds 2 -startups 5) ;;
+		--quick) flags+=(-size 60MB -scales 1 -rounds 2 -startups 5 -files 2000 -pairs 2) ;;
 		--docs) docs=1 ;;
 		--install) install=1 ;;
 		--help)

@@ -57,14 +57,15 @@ func (p Place) Tools() []Tool {
 	}
 }
 
+// alone is the environment of docker memsys on a machine where the services do not run: there is no engine.
+func (p Place) alone() []string {
+	return []string{"DOCKER_HOST=unix://" + filepath.Join(p.Work, "no-engine.sock"), "XDG_STATE_HOME=" + filepath.Join(p.Work, "state")}
+}
+
 func (p Place) memsys() Tool {
 	restored := p.restored("memsys")
 	command := []string{p.Plugin, "-f", filepath.Join(p.Store, "compose.yaml")}
-	env := []string{
-		// There is no engine, as on a machine where the services do not run.
-		"DOCKER_HOST=unix://" + filepath.Join(p.Work, "no-engine.sock"),
-		"XDG_STATE_HOME=" + filepath.Join(p.Work, "state"),
-	}
+	env := p.alone()
 	step := func(args ...string) measure.Step {
 		return measure.Step{Pipeline: [][]string{append(command[:len(command):len(command)], args...)}, Env: env}
 	}

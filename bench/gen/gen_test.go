@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"gotest.tools/v3/assert"
@@ -22,6 +23,23 @@ func TestSameSeedMakesTheSameStore(t *testing.T) {
 	assert.DeepEqual(t, sums(t, store(t, 1, 3)), one)
 	other := sums(t, store(t, 2, 2))
 	assert.Assert(t, other["data/embeddings/shard-00000.npy"] != one["data/embeddings/shard-00000.npy"])
+}
+
+func TestRecordsAreWhatTheySay(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "memories")
+	part, err := gen.MakeRecords(t.Context(), gen.RecordsOptions{Dir: dir, Files: 1001, Each: 10, Seed: 1, Workers: 2})
+	assert.NilError(t, err)
+	assert.Equal(t, part.Files, 1001)
+	data, err := os.ReadFile(filepath.Join(dir, "data/memories/0001/memories-001000.json"))
+	assert.NilError(t, err)
+	var array []map[string]any
+	assert.NilError(t, json.Unmarshal(data, &array))
+	assert.Equal(t, len(array), 10)
+	data, err = os.ReadFile(filepath.Join(dir, "data/memories/0000/memories-000001.jsonl"))
+	assert.NilError(t, err)
+	assert.Equal(t, len(strings.Split(strings.TrimSpace(string(data)), "\n")), 10)
+	first, _, _ := strings.Cut(string(data), "\n")
+	assert.Assert(t, json.Valid([]byte(first)))
 }
 
 func TestStoreIsWhatItSays(t *testing.T) {

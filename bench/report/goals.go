@@ -36,7 +36,7 @@ func (r Report) Goals() []Goal {
 			goals = append(goals, memory(s, action))
 		}
 	}
-	return append(goals, r.startup())
+	return append(goals, r.startup(), r.validation(), r.validationMemory())
 }
 
 func atLeast(name string, factor float64, got Spread) Goal {
@@ -66,6 +66,34 @@ func (r Report) startup() Goal {
 		Name: "start-up: version, against docker compose", Wanted: fmt.Sprintf("at most %g times", limit), Got: times(got),
 		Known: got.Count > 0, Met: got.Count > 0 && got.Median <= limit,
 	}
+}
+
+func (r Report) validation() Goal {
+	const limit = 2
+	v := r.Validation
+	var ratios []float64
+	for i := range min(len(v.Read), len(v.Validate)) {
+		ratios = append(ratios, v.Validate[i]/v.Read[i])
+	}
+	got := spread(ratios)
+	return Goal{
+		Name:   "validate of " + validated(v) + ", against cat of all",
+		Wanted: fmt.Sprintf("at most %d times", limit), Got: times(got), Known: got.Count > 0, Met: got.Count > 0 && got.Median <= limit,
+	}
+}
+
+func (r Report) validationMemory() Goal {
+	const limit = 256
+	peak := r.Validation.Peak
+	return Goal{
+		Name: "peak memory of the validate of " + validated(r.Validation), Wanted: fmt.Sprintf("under %d MiB", limit),
+		Got: fmt.Sprintf("%d MiB", peak/mib), Known: peak > 0, Met: peak > 0 && peak < limit*mib,
+	}
+}
+
+// validated says what was looked at.
+func validated(v contest.Validation) string {
+	return fmt.Sprintf("%d memories in %d files", v.Records, v.Files)
 }
 
 // Verdict says in a word how a goal stands.

@@ -21,6 +21,8 @@ type Report struct {
 	Missing []string        `json:"missing"`
 	Stores  []Store         `json:"stores"`
 	Startup contest.Startup `json:"startup"`
+	// Validation is that of many memory files; without pairs where it was not measured.
+	Validation contest.Validation `json:"validation"`
 }
 
 // Machine describes the machine in general words; names and paths have no place here.

@@ -66,10 +66,11 @@ func series() report.Report {
 		}
 	}
 	return report.Report{
-		Machine:  report.Machine{OS: "linux/amd64", Cores: 2, MemoryGiB: 24, Features: []string{"AVX2", "SHA extensions"}, FileSystem: "ext4"},
-		Versions: map[string]string{"tar": "tar (GNU tar) 1.34"},
-		Missing:  []string{"borgbackup"},
-		Startup:  contest.Startup{Memsys: []float64{0.06, 0.05}, Compose: []float64{0.05, 0.05}},
+		Machine:    report.Machine{OS: "linux/amd64", Cores: 2, MemoryGiB: 24, Features: []string{"AVX2", "SHA extensions"}, FileSystem: "ext4"},
+		Versions:   map[string]string{"tar": "tar (GNU tar) 1.34"},
+		Missing:    []string{"borgbackup"},
+		Startup:    contest.Startup{Memsys: []float64{0.06, 0.05}, Compose: []float64{0.05, 0.05}},
+		Validation: contest.Validation{Files: 200, Records: 2000, Read: []float64{2, 2}, Validate: []float64{3, 3.5}, Peak: 120 << 20},
 		Stores: []report.Store{{
 			Size:  600_000_000,
 			Parts: []gen.Part{{Name: "memories", Files: 20_000, Bytes: 40_000_000}, {Name: "logs", Files: 1, Bytes: 30_000_000, Skipped: true}},
