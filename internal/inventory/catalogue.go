@@ -51,9 +51,9 @@ func sidecars() []string { return []string{"-journal", "-wal", "-shm"} }
 // FindStores are the folders and files of a tree that Inspect looks at as stores and databases, a database with the files that belong to
 // it: who copies no more than these copies all that is needed. "." is the whole tree.
 func FindStores(ctx context.Context, t Tree) ([]tree.RawPath, error) {
-	f := finder{folders: map[string]bool{}}
+	f, known := finder{folders: map[string]bool{}}, stores()
 	err := t.Walk(ctx, func(e *tree.Entry, open Open) error {
-		dir, isStore := storeOf(e)
+		dir, isStore := storeOf(e, known)
 		switch {
 		case isStore:
 			f.folders[dir] = true
@@ -74,9 +74,9 @@ type storesOnly struct{ all Tree }
 
 // Walk implements Tree.
 func (t storesOnly) Walk(ctx context.Context, visit func(*tree.Entry, Open) error, problem func(string, error)) error {
-	files := map[string]bool{} // databases and what belongs to them, which comes behind them
+	known, files := stores(), map[string]bool{} // databases and what belongs to them, which comes behind them
 	return t.all.Walk(ctx, func(e *tree.Entry, open Open) error {
-		_, isStore := storeOf(e)
+		_, isStore := storeOf(e, known)
 		switch {
 		case isStore, files[e.Path], e.Kind != tree.File && e.Kind != tree.Hardlink:
 		case isDatabase(ctx, e, open):
@@ -90,12 +90,12 @@ func (t storesOnly) Walk(ctx context.Context, visit func(*tree.Entry, Open) erro
 	}, problem)
 }
 
-// storeOf is the folder of the store that a file belongs to.
-func storeOf(e *tree.Entry) (dir string, ok bool) {
+// storeOf is the folder of the store, one of known, that a file belongs to.
+func storeOf(e *tree.Entry, known []Store) (dir string, ok bool) {
 	if e.Kind != tree.File && e.Kind != tree.Hardlink {
 		return "", false
 	}
-	for _, s := range stores() {
+	for _, s := range known {
 		if dir, ok := s.Belongs(e.Path); ok {
 			return dir, true
 		}

@@ -14,8 +14,10 @@ type early struct {
 	file  File
 	again Open
 	whole []byte // all of it, where it is small
-	head  []byte // the beginning that was read, where it is not
-	taken bool
+	head  []byte // its beginning, where it is not
+	// unread tells that the place at which the file is read next is its beginning still.
+	unread bool
+	taken  bool
 }
 
 // readHead opens a file and reads its beginning into buf, or all of it if it fits.
@@ -25,11 +27,13 @@ func readHead(ctx context.Context, open Open, buf []byte) (*early, error) {
 		return nil, err
 	}
 	o := &early{file: f, again: open}
-	want := int64(HeadSize)
-	if f.Size() < int64(len(buf)) {
-		want = f.Size() + 1 // one more shows that the end was reached
+	var n int
+	if size := f.Size(); size < int64(len(buf)) {
+		n, err = f.ReadAt(buf[:size+1], 0) // one more shows that the end was reached
+		o.unread = true
+	} else {
+		n, err = io.ReadFull(f, buf[:HeadSize])
 	}
-	n, err := io.ReadFull(f, buf[:want])
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, errors.Join(err, f.Close())
 	}
@@ -56,6 +60,9 @@ func (o *early) open(ctx context.Context) (File, error) {
 		return o.again(ctx)
 	}
 	o.taken = true
+	if o.head != nil && o.unread {
+		return o.file, nil
+	}
 	if o.head != nil {
 		return &replayed{File: o.file, head: o.head}, nil
 	}

@@ -33,7 +33,7 @@ func (s *stores) database(path string) *Entry {
 	if err != nil || e.Kind != File {
 		return nil
 	}
-	f, err := openRegular(ref.folder, name)
+	f, _, err := openRegular(ref.folder, name)
 	if err != nil {
 		return nil
 	}
