@@ -66,15 +66,15 @@ func (f *jsonFile) inside(fault *jsonFault) bool {
 	return i >= 0 && r.base+int64(from+i) > 0
 }
 
-// areLines tells by the first lines whether each is a document of its own. Where they do not fit in the window it says no.
+// areLines tells by the first lines whether each is a document of its own. Where they do not fit in the window, the name does.
 func (f *jsonFile) areLines() bool {
 	b := bytes.TrimLeft(f.read.buf[f.read.pos:], " \t\r\n")
 	first, rest, ok := bytes.Cut(b, []byte("\n"))
+	byName := f.named(".jsonl", ".ndjson")
 	if !ok {
-		return false
+		return byName && (f.read.src != nil || wholeLine(first))
 	}
 	second, _, _ := bytes.Cut(bytes.TrimLeft(rest, " \t\r\n"), []byte("\n"))
-	byName := f.named(".jsonl", ".ndjson")
 	if len(second) == 0 || !byName && second[0] != '{' && second[0] != '[' {
 		return byName && wholeLine(first)
 	}

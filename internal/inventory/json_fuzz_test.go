@@ -47,7 +47,7 @@ func FuzzJSON(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if len(data) > 64<<10 {
+		if len(data) > jsonHistory { // what does not fit in the window is told by its name
 			return
 		}
 		for _, name := range []string{"a.json", "a.jsonl"} {

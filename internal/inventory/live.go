@@ -28,7 +28,7 @@ func (t *liveTree) Walk(ctx context.Context, visit func(*tree.Entry, Open) error
 	t.mu.Lock()
 	t.linked = map[string]Open{}
 	t.mu.Unlock()
-	o := tree.WalkOptions{Skip: t.skip, OnProblem: func(p tree.Problem) { problem(p.Path, p.Err) }, LazyXattrs: true, Bare: true}
+	o := tree.WalkOptions{Skip: t.skip, OnProblem: func(p tree.Problem) { problem(p.Path, p.Err) }, Bare: true}
 	return tree.Walk(ctx, t.root, o, func(_ context.Context, e *tree.Entry, opener tree.Opener) error {
 		return visit(e, t.open(e, opener))
 	})

@@ -14,7 +14,7 @@ type Tree interface {
 	// Walk calls visit with each entry in the order of tree.ComparePaths, from one goroutine. open is nil but for regular files; it may be
 	// used from any goroutine, more than once, also after Walk has returned, until the tree's owner closes what is behind it.
 	// An entry that cannot be read is told to problem, and the walk goes on.
-	// A second name of a regular file stays of kind Hardlink; its open is that of the first name.
+	// Entries may lack extended attributes, holes, and the targets of symbolic links. A second name of a regular file stays of kind Hardlink; its open is that of the first name.
 	Walk(ctx context.Context, visit func(e *tree.Entry, open Open) error, problem func(path string, err error)) error
 }
 

@@ -22,7 +22,8 @@ type WalkOptions struct {
 	OnProblem func(Problem)
 	// LazyXattrs leaves the extended attributes of files to the entry that Opener returns, which reads them much cheaper.
 	LazyXattrs bool
-	// Bare leaves extended attributes and Holes out of the entry that Opener returns: who wants the content alone has it quicker.
+	// Bare leaves extended attributes, targets of links, and Holes out: who wants the content alone has it quicker, and reading a
+	// link would move its time of access.
 	Bare bool
 }
 
@@ -176,7 +177,7 @@ func (w *walker) look(dir, name, path string) (*Entry, error) {
 			return e, nil
 		}
 	}
-	if e.Kind == File && w.o.LazyXattrs {
+	if w.o.Bare || e.Kind == File && w.o.LazyXattrs {
 		return e, nil
 	}
 	if err := completeEntry(ref.folder, name, e); err != nil {
