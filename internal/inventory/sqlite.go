@@ -110,7 +110,7 @@ func orphan(s *Subject, database, suffix string, r *Recorder) error {
 	}
 	f := Finding{Path: s.Entry.Path}
 	switch {
-	case suffix == walSuffix && walMagic(s.Head) && s.Entry.Size > walHeaderSize:
+	case suffix == walSuffix && logOfPages(s.Head):
 		f.Status, f.Text = Damaged, fmt.Sprintf("is the write-ahead log of %s, which is missing", database)
 	case suffix == journalSuffix && bytes.HasPrefix(s.Head, []byte(journalMagic)):
 		f.Status, f.Text = Warning, fmt.Sprintf("is the journal of a transaction in %s, which is missing", database)

@@ -3,6 +3,7 @@ package inventory
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,12 +18,13 @@ func (at databaseReport) integrity(ctx context.Context, d *database) error {
 		if fault = at.integrityOf(ctx, d, nil); fault == nil {
 			return nil
 		}
-		if _, _, ok := faulty(fault); !ok {
+		if _, _, ok := faulty(fault); !ok || errors.Is(fault, errEndless) {
 			return fault
 		}
 	}
 	// Where the check of the whole breaks off, the tables tell which it is about.
-	for _, t := range append([]*table{{name: "sqlite_schema", root: 1}}, d.tables...) {
+	all := append([]*table{{name: "sqlite_schema", root: 1}}, d.tables...)
+	for _, t := range all {
 		if t.module != "" && fault == nil {
 			continue
 		}
@@ -30,7 +32,7 @@ func (at databaseReport) integrity(ctx context.Context, d *database) error {
 			return err
 		}
 	}
-	if slices.ContainsFunc(d.tables, func(t *table) bool { return t.unsound }) {
+	if slices.ContainsFunc(all, func(t *table) bool { return t.named }) {
 		return nil
 	}
 	return fault
@@ -47,7 +49,7 @@ func (at databaseReport) integrityOf(ctx context.Context, d *database, t *table)
 		case t == nil:
 			return err
 		default:
-			t.unsound = t.unsound || status == Damaged
+			t.named, t.unsound = true, t.unsound || status == Damaged
 			at.find(checkOf(t, text), status, t.name, text)
 			return nil
 		}
@@ -61,7 +63,7 @@ func (at databaseReport) integrityOf(ctx context.Context, d *database, t *table)
 		}
 		name := ""
 		if owner != nil {
-			name, owner.unsound = owner.name, true
+			name, owner.unsound, owner.named = owner.name, true, true
 		}
 		at.find(checkOf(owner, m), Damaged, name, m)
 	}

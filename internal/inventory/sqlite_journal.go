@@ -22,6 +22,19 @@ const (
 // walMagic tells that a write-ahead log begins here.
 func walMagic(b []byte) bool { return len(b) >= 4 && binary.BigEndian.Uint32(b)&^1 == 0x377f0682 }
 
+// logOfPages tells that a write-ahead log holds pages of a database that is not encrypted: an encrypted one is nobody's here, and its log
+// begins like any other.
+func logOfPages(head []byte) bool {
+	const page = walHeaderSize + 24
+	if !walMagic(head) || len(head) < page+len(sqliteMagic) {
+		return false
+	}
+	if binary.BigEndian.Uint32(head[walHeaderSize:]) == 1 {
+		return bytes.HasPrefix(head[page:], []byte(sqliteMagic))
+	}
+	return bytes.IndexByte([]byte{0, 2, 5, 10, 13}, head[page]) >= 0 // an overflow page, or the kinds of b-trees
+}
+
 // journals looks at what lies beside a database, before SQLite takes it in: whatever is broken there it passes over in silence, though a
 // transaction is then half undone, or lost.
 func (at databaseReport) journals(c *databaseCopy) error {

@@ -19,6 +19,8 @@ type table struct {
 	indexes map[string]int64
 	// unsound tells that it was found damaged: nothing is counted in it.
 	unsound bool
+	// named tells that a finding names it.
+	named bool
 }
 
 // shadows are the tables in which modules keep their data, by what follows the name of the virtual table.

@@ -161,6 +161,11 @@ func TestALogWithoutItsDatabaseIsNamed(t *testing.T) {
 	delete(f, "m.db")
 	assert.Equal(t, found(looked(t, f, "m.db-wal", Quick)), "databases.journal damaged : is the write-ahead log of m.db, which is missing\n")
 
+	for i := range f["m.db-wal"][walHeaderSize+24:][:100] {
+		f["m.db-wal"][walHeaderSize+24+i] = 0xa7
+	}
+	assert.Equal(t, found(looked(t, f, "m.db-wal", Quick)), "", "the log of an encrypted database")
+
 	f = written(t, "m.db", slices.Concat(memories, hot)...)
 	delete(f, "m.db")
 	assert.Equal(t, found(looked(t, f, "m.db-journal", Quick)), "databases.journal warning : is the journal of a transaction in m.db, which is missing\n")
