@@ -24,7 +24,7 @@ func disasterSteps(t *testing.T) map[string][]string {
 			count++
 		}
 	}
-	assert.Equal(t, count, 19, "commands in docs/disaster-recovery.md")
+	assert.Equal(t, count, 20, "commands in docs/disaster-recovery.md")
 	return steps
 }
 
@@ -34,7 +34,7 @@ func follow(t *testing.T, p *Project, commands []string) string {
 	assert.Assert(t, len(commands) > 0)
 	var said strings.Builder
 	for _, command := range commands {
-		if strings.Contains(command, "memsys restore ") && !strings.Contains(command, "--dry-run") {
+		if (strings.Contains(command, "memsys restore ") || strings.Contains(command, "--repair")) && !strings.Contains(command, "--dry-run") {
 			command += " --yes"
 		}
 		r := p.Run("sh", "-euc", command)
@@ -72,6 +72,9 @@ func TestTheCommandsForADisasterMendIt(t *testing.T) {
 	follow(t, p, steps["undo"])
 	assert.Equal(t, p.Read("data/memories/1.json"), "damaged")
 	follow(t, p, steps["undo"])
+	assert.Equal(t, p.Read("data/memories/1.json"), `{"id":1}`)
+	p.Write("data/memories/1.json", `{"id":`)
+	follow(t, p, steps["repair"])
 	assert.Equal(t, p.Read("data/memories/1.json"), `{"id":1}`)
 	p.Write("data/memories/1.json", "damaged again")
 	p.Write("data/other", "stays")

@@ -27,6 +27,7 @@ const formatJUnit = "junit"
 // validateOptions are the flags of validate.
 type validateOptions struct {
 	lockOptions
+	repairOptions
 	backups    string
 	checks     []string
 	skip       []string
@@ -54,9 +55,15 @@ its data is looked at inside the archive, no engine is asked, and the result is 
 beside it.
 
 Damage is told only where a second look shows it too. Ends with 4 where something is
-damaged, with 3 where something could not be looked at.`,
+damaged, with 3 where something could not be looked at.
+
+With --repair each damaged file, database or store comes back from the newest backup in
+which it is good, after a plan and a question, with a safety backup, by restores that can
+be undone; then all is looked at again. Nothing else is changed: what no backup has
+undamaged, and what is damaged outside of files, is named for a person.`,
 		Example: examples("docker memsys validate", "docker memsys validate latest", "docker memsys validate --checks memories,databases.integrity --depth quick",
-			"docker memsys validate --fail-on warning --format junit > validate.xml", "docker memsys validate --dry-run"),
+			"docker memsys validate --fail-on warning --format junit > validate.xml", "docker memsys validate --dry-run",
+			"docker memsys validate --repair --dry-run"),
 		Args:              atMostOne("backup"),
 		GroupID:           groupData,
 		ValidArgsFunction: a.completeBackups(1),
@@ -75,6 +82,7 @@ damaged, with 3 where something could not be looked at.`,
 	flags.BoolVar(&opts.listChecks, "list-checks", false, "List all checks")
 	flags.StringVar(&opts.format, "format", "", strings.Replace(formatHelp, "'TEMPLATE'", "'junit':            Print a JUnit report in XML\n'TEMPLATE'", 1))
 	lockFlags(cmd, &opts.lockOptions)
+	repairFlags(cmd, &opts.repairOptions)
 	completeWords(cmd, "depth", string(inventory.Quick), string(inventory.Full))
 	completeWords(cmd, "fail-on", failOnDamaged, failOnWarning)
 	completeWords(cmd, "quiesce", string(quiesce.Auto), string(quiesce.Pause), string(quiesce.Stop), string(quiesce.None))
@@ -117,6 +125,9 @@ func (o *validateOptions) check(args []string) error {
 	if o.noPause && o.quiesce != "" && o.quiesce != string(quiesce.None) {
 		return usagef("--no-pause and --quiesce %s cannot be given together", o.quiesce)
 	}
+	if err := o.repairOptions.check(args, o.format); err != nil {
+		return err
+	}
 	switch {
 	case o.listChecks:
 		return checkFormat(o.format, checkObject{})
@@ -154,7 +165,10 @@ func (a *app) validate(ctx context.Context, args []string, opts validateOptions)
 	if len(args) > 0 {
 		return a.validateBackup(ctx, args[0], opts)
 	}
-	return a.validateLive(ctx, opts)
+	if opts.repair {
+		return a.validateRepair(ctx, opts)
+	}
+	return a.validateLive(ctx, opts, func(r *validate.Report) error { return a.reported(r, opts) })
 }
 
 // inspection are the options of each inspection. c is nil where there is no project.

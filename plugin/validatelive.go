@@ -16,8 +16,16 @@ import (
 // operationValidate is the operation of a validation for which services are held still.
 const operationValidate = "validate"
 
-// validateLive looks at the live data of the project. Only where somebody is held still it is an operation with lock and record.
-func (a *app) validateLive(ctx context.Context, opts validateOptions) error {
+// reported prints a report and says how the validation ends.
+func (a *app) reported(r *validate.Report, opts validateOptions) error {
+	if err := a.printValidation(r, opts); err != nil {
+		return err
+	}
+	return opts.validated(r)
+}
+
+// validateLive looks at the live data of the project and hands the report on. Only where somebody is held still it is an operation with lock and record.
+func (a *app) validateLive(ctx context.Context, opts validateOptions, then func(*validate.Report) error) error {
 	s, err := a.openSession(ctx, opts.overrides())
 	if err != nil {
 		return err
@@ -32,13 +40,13 @@ func (a *app) validateLive(ctx context.Context, opts validateOptions) error {
 	if opts.dryRun || !validate.LooksAtStores(o) || !s.mayHold(ctx) {
 		defer s.leave(ctx)
 		a.noticeInterrupted(s.project)
-		return s.validateData(ctx, o, opts)
+		return s.validateData(ctx, o, opts, then)
 	}
 	if ctx, err = s.begin(ctx, operationValidate, opts.lockOptions, nil); err != nil {
 		return err
 	}
 	if s.Sources, err = chosenSources(s.Sources, opts.sources); err == nil {
-		err = s.validateData(ctx, o, opts)
+		err = s.validateData(ctx, o, opts, then)
 	}
 	return errors.Join(err, s.end(ctx, err))
 }
@@ -75,8 +83,8 @@ func unknownSource(name string, all []compose.Source) string {
 	return text
 }
 
-// validateData plans and carries out a validation of the live data, and prints it.
-func (s *session) validateData(ctx context.Context, o inventory.Options, opts validateOptions) (err error) {
+// validateData plans and carries out a validation of the live data, and hands the report on, or prints the plan.
+func (s *session) validateData(ctx context.Context, o inventory.Options, opts validateOptions, then func(*validate.Report) error) (err error) {
 	a := s.app
 	scratch, err := a.makeScratch()
 	if err != nil {
@@ -96,10 +104,7 @@ func (s *session) validateData(ctx context.Context, o inventory.Options, opts va
 	if err != nil {
 		return err
 	}
-	if err := a.printValidation(report, opts); err != nil {
-		return err
-	}
-	return opts.validated(report)
+	return then(report)
 }
 
 // planValidation decides how the live sources of a session are looked at.
@@ -155,7 +160,7 @@ func layoutOf(src compose.Source) []string {
 
 // worldChecks are the checks of the project beside those of its data.
 func (s *session) worldChecks() []validate.More {
-	return []validate.More{s.validateAgainst, s.checkBackups}
+	return []validate.More{s.validateAgainst, s.checkKept, s.checkBackups}
 }
 
 // checkBackups looks at the backups directory.

@@ -28,7 +28,7 @@ func state() inventory.Check {
 
 // Checks are all checks that there are, in the order of the output.
 func Checks() []inventory.Check {
-	return inventory.Ordered(slices.Concat(inventory.Checks(), WorldChecks(), []inventory.Check{readable(), Bytes(), newest(), state()}))
+	return inventory.Ordered(slices.Concat(inventory.Checks(), WorldChecks(), []inventory.Check{readable(), Bytes(), newest(), state(), kept()}))
 }
 
 // checksOf are the checks that are made of a backup, or of live data where its name is empty.

@@ -215,7 +215,7 @@ func TestFewerRecordsThanTheLastGoodBackupHasAreTold(t *testing.T) {
 		return out
 	}
 	assert.Equal(t, len(check(of(a, b))), 0)
-	assert.DeepEqual(t, check(of(less)), []string{"a: 4 records are there, B has 5", "b.npy: is gone: B has 3 records of it"})
+	assert.DeepEqual(t, check(of(less)), []string{"a: has fewer records than B: 4, not 5", "b.npy: is gone with its 3 records: B has it"})
 	assert.Equal(t, len(check(map[string]inventory.Inventory{"new": {}})), 0)
 	assert.Equal(t, len(CheckKept(of(less), Before{Inventories: of(a)}, func(string) bool { return false })), 0)
 }
@@ -223,6 +223,6 @@ func TestFewerRecordsThanTheLastGoodBackupHasAreTold(t *testing.T) {
 func TestRecordsThatOnlyTheDamagedStoreHasAreCounted(t *testing.T) {
 	u := &Unit{Path: "notes.db", Records: map[string]int64{"notes.db#notes": 5}}
 	now := inventory.Inventory{Collections: []inventory.Collection{{Kind: "sqlite", Name: "notes.db#notes", Records: 7}, {Kind: "sqlite", Name: "notes.db2#x", Records: 9}}}
-	assert.DeepEqual(t, u.Loses(now), []string{"2 records of notes.db#notes that came since then"})
+	assert.DeepEqual(t, u.Loses(now), []string{"records of notes.db#notes that came since then: 2"})
 	assert.Assert(t, slices.Equal(u.Loses(inventory.Inventory{}), nil))
 }

@@ -52,7 +52,7 @@ func (u *Unit) Loses(now inventory.Inventory) []string {
 			continue
 		}
 		if n := c.Records - u.Records[c.Name]; n > 0 {
-			out = append(out, fmt.Sprintf("%d records of %s that came since then", n, c.Name))
+			out = append(out, fmt.Sprintf("records of %s that came since then: %d", c.Name, n))
 		}
 	}
 	slices.Sort(out)
@@ -85,7 +85,7 @@ func CheckKept(now map[string]inventory.Inventory, b Before, wants func(id strin
 			continue
 		}
 		res := inventory.Result{Check: check, Source: source, Status: inventory.OK, Checked: int64(len(was.Collections))}
-		fewer(was, inv, b.Backup, func(object, text string) {
+		fewer(looked(was, inv, wants), inv, b.Backup, func(object, text string) {
 			res.Findings = append(res.Findings, inventory.Finding{Check: check.ID, Status: inventory.Warning, Source: source, Object: object, Text: text})
 		})
 		if len(res.Findings) > 0 {
@@ -98,6 +98,22 @@ func CheckKept(now map[string]inventory.Inventory, b Before, wants func(id strin
 	return out
 }
 
+// looked leaves out the kinds of collections that were not looked at: of which nothing was found, while not all checks that count them were wanted.
+func looked(was, now inventory.Inventory, wants func(id string) bool) inventory.Inventory {
+	groups := map[string]inventory.Group{
+		inventory.KindJSON: inventory.Memories, inventory.KindSQLite: inventory.Databases, inventory.KindChroma: inventory.Databases, inventory.KindVector: inventory.Vectors,
+	}
+	unwanted := map[inventory.Group]bool{}
+	for _, c := range inventory.Checks() {
+		unwanted[c.Group()] = unwanted[c.Group()] || !wants(c.ID)
+	}
+	was.Collections = slices.DeleteFunc(slices.Clone(was.Collections), func(c inventory.Collection) bool {
+		found := slices.ContainsFunc(now.Collections, func(n inventory.Collection) bool { return n.Kind == c.Kind })
+		return !found && unwanted[groups[c.Kind]]
+	})
+	return was
+}
+
 // fewer finds the collections that have fewer records now.
 func fewer(was, now inventory.Inventory, backup string, find func(object, text string)) {
 	have := map[[2]string]inventory.Collection{}
@@ -108,9 +124,9 @@ func fewer(was, now inventory.Inventory, backup string, find func(object, text s
 		is, ok := have[[2]string{c.Kind, c.Name}]
 		switch {
 		case !ok && c.Records > 0:
-			find(c.Name, fmt.Sprintf("is gone: %s has %d records of it", backup, c.Records))
+			find(c.Name, fmt.Sprintf("is gone with its %d records: %s has it", c.Records, backup))
 		case is.Records < c.Records:
-			find(c.Name, fmt.Sprintf("%d records are there, %s has %d", is.Records, backup, c.Records))
+			find(c.Name, fmt.Sprintf("has fewer records than %s: %d, not %d", backup, is.Records, c.Records))
 		}
 	}
 }

@@ -1,0 +1,184 @@
+package plugin
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/memsys/docker-memsys/internal/display"
+	"github.com/memsys/docker-memsys/internal/inventory"
+	"github.com/memsys/docker-memsys/internal/progress"
+	"github.com/memsys/docker-memsys/internal/store"
+	"github.com/memsys/docker-memsys/internal/validate"
+)
+
+// repairOptions are the flags of validate that mend.
+type repairOptions struct {
+	repair  bool
+	yes     bool
+	noHooks bool
+}
+
+func repairFlags(cmd *cobra.Command, o *repairOptions) {
+	cmd.Flags().BoolVar(&o.repair, "repair", false, "Bring damaged files back from the newest backup in which each is good, and look again")
+	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "Do not ask before --repair restores")
+	noHooksFlag(cmd, &o.noHooks)
+}
+
+// check refuses what says nothing beside --repair, or without it.
+func (o repairOptions) check(args []string, format string) error {
+	switch {
+	case !o.repair && (o.yes || o.noHooks):
+		return usagef("--yes and --no-hooks are for --repair")
+	case !o.repair:
+		return nil
+	case len(args) > 0:
+		return &usageError{message: "--repair mends the live data: a backup is never changed", hint: "docker memsys validate --repair"}
+	case format != "" && format != "json":
+		return usagef("--repair prints restores and a report: of formats it takes json alone")
+	}
+	return nil
+}
+
+// validateRepair looks at the live data, mends what is provably safe to mend, and looks again.
+func (a *app) validateRepair(ctx context.Context, opts validateOptions) error {
+	look, dryRun := opts, opts.dryRun
+	look.dryRun = false
+	var first *validate.Report
+	verdict := a.validateLive(ctx, look, func(r *validate.Report) error {
+		first = r
+		if opts.format == "" {
+			return a.reported(r, look)
+		}
+		return look.validated(r)
+	})
+	if first == nil {
+		return verdict
+	}
+	m := mending{}
+	if first.Status == inventory.Damaged {
+		var err error
+		if m, err = a.repair(ctx, first, opts.restores(dryRun)); err != nil {
+			return err
+		}
+	}
+	switch {
+	case dryRun && (opts.format == "" || len(m.groups) > 0):
+		return nil
+	case len(m.groups) == 0 && opts.format != "":
+		return a.reported(first, look)
+	case len(m.groups) == 0:
+		return verdict
+	}
+	return a.validateLive(ctx, look, func(r *validate.Report) error {
+		err := a.reported(r, look)
+		if r.Status == inventory.Damaged {
+			return &outcome{code: exitDamaged, message: "still damaged: " + verdictText(r, inventory.Damaged), hint: m.next()}
+		}
+		return err
+	})
+}
+
+// restores are the options of the restores that mend.
+func (o *validateOptions) restores(dryRun bool) restoreOptions {
+	return restoreOptions{lockOptions: o.lockOptions, backups: o.backups, yes: o.yes, noHooks: o.noHooks, dryRun: dryRun, format: o.format}
+}
+
+// mending is what --repair can do about a report.
+type mending struct {
+	groups [][]*validate.Unit
+	// person are words for what is damaged and not mended: what must be done is theirs to know.
+	person []string
+}
+
+// next is what is left for a person to do.
+func (m mending) next() string {
+	if len(m.person) == 0 {
+		return "docker memsys validate --repair tries once more, docker memsys restore --undo takes back what was restored last"
+	}
+	return "what was not mended is named above; docker memsys export --plain DIR BACKUP lays an older state out beside it"
+}
+
+// repair brings damaged files of a validation of the live data back: each from the newest backup in which it is good, by a restore of its own with plan,
+// safety backup and undo.
+func (a *app) repair(ctx context.Context, report *validate.Report, o restoreOptions) (mending, error) {
+	m, err := a.mend(ctx, report, o)
+	if err != nil {
+		return m, err
+	}
+	for _, text := range m.person {
+		a.sink().Report(progress.Event{Step: "repair", Status: progress.Warning, Text: "not mended: " + text})
+	}
+	return m, a.restoreUnits(ctx, m.groups, o)
+}
+
+// mend decides what is restored.
+func (a *app) mend(ctx context.Context, report *validate.Report, o restoreOptions) (m mending, err error) {
+	files, person := validate.Repairable(report)
+	for _, f := range person {
+		m.person = append(m.person, findingWords(f)+": a person must look at it")
+	}
+	if n := validate.Unlisted(report); n > 0 {
+		m.person = append(m.person, plural(n, "further finding is", "further findings are")+" not listed: run it again after this")
+	}
+	if len(files) == 0 {
+		return m, nil
+	}
+	s, err := a.openSession(ctx, o.overrides())
+	if err != nil {
+		return m, err
+	}
+	found, err := s.findLastGood(ctx, validate.LastGood{Exact: files})
+	if err != nil {
+		return m, err
+	}
+	for _, path := range found.Unmatched {
+		m.person = append(m.person, path+": no backup has it")
+	}
+	for _, u := range found.Units {
+		at := u.Source + "/" + u.Path
+		switch {
+		case u.Backup == "":
+			m.person = append(m.person, at+": no backup has it undamaged ("+passedText(u)+")")
+		case u.Unchecked != "":
+			m.person = append(m.person, fmt.Sprintf("%s: in %s it could not be looked at in full (%s); docker memsys restore --last-good --path takes it all the same", at, u.Backup, u.Unchecked))
+			u.Backup = ""
+		default:
+			u.Lost = u.Loses(report.Inventories[u.Source])
+		}
+	}
+	m.groups = found.ByBackup()
+	return m, nil
+}
+
+// findingWords names a finding for a person.
+func findingWords(f inventory.Finding) string {
+	words := slices.DeleteFunc([]string{strings.Trim(f.Source+"/"+f.Path, "/"), f.Object, f.Text}, func(s string) bool { return s == "" })
+	return display.Clean(strings.Join(words, ": "))
+}
+
+// checkKept compares what was counted with the inventory of the last good backup.
+func (s *session) checkKept(ctx context.Context, wants func(string) bool, counted map[string]inventory.Inventory) []inventory.Result {
+	all, err := s.Store.List(ctx)
+	if err != nil {
+		return nil // the checks of the backups say so
+	}
+	b, ok := s.Store.NewestGood(all)
+	if !ok {
+		return nil
+	}
+	m, err := store.ReadManifest(b.Path)
+	if err != nil {
+		return nil
+	}
+	before := validate.Before{Backup: b.Name, Inventories: map[string]inventory.Inventory{}}
+	for _, src := range m.Sources {
+		if src.Inventory != nil && src.Missing == "" {
+			before.Inventories[src.Name] = *src.Inventory
+		}
+	}
+	return validate.CheckKept(counted, before, wants)
+}
