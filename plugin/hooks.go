@@ -224,7 +224,7 @@ func (s *session) resolveHooks(ctx context.Context, pending *journal.Interrupted
 	}
 	all, err := s.hookRunner().After(ctx, hooks.Plan{After: owed})
 	for _, o := range all {
-		if o.Unknown {
+		if o.Unknown && hooks.Began(pending.Steps) {
 			err = errors.Join(err, fmt.Errorf("it is still to run: %s", o))
 		}
 	}
