@@ -22,7 +22,8 @@ type jsonFile struct {
 
 	start      []byte // how the first document begins: a second one is told by it
 	count      int64  // records
-	ids        []readID
+	ids        readIDs
+	seen       int // ids
 	warned     map[string]bool
 	duplicates int
 	broken     bool
@@ -193,19 +194,26 @@ func (f *jsonFile) see(id string, one jsonRecord) {
 	_, _ = h.WriteString(f.batch.t.Name)
 	_ = h.WriteByte(0)
 	_, _ = h.WriteString(id)
-	f.ids = append(f.ids, readID{h.Sum64(), id, one.line})
-	if len(f.ids) == manyIDs {
+	f.seen++
+	f.ids.all = append(f.ids.all, readID{h.Sum64(), one.line})
+	if !f.r.fork || f.seen <= maxTexts {
+		f.ids.texts = append(f.ids.texts, id)
+	}
+	if len(f.ids.all) == manyIDs {
 		f.compare()
 	}
 }
 
 // compare hands the ids on to be compared, once what was read counts.
 func (f *jsonFile) compare() {
-	if len(f.ids) == 0 {
+	if len(f.ids.all) == 0 {
 		return
 	}
 	ids, path, table := f.ids, f.path, f.v.ids
-	f.ids = nil
+	f.ids = readIDs{}
+	if !table.reserve(len(ids.all)) {
+		return
+	}
 	f.r.Then(func(r *Recorder) { table.add(path, ids, r) })
 }
 

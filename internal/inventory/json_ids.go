@@ -4,30 +4,48 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 const (
-	// maxIDs is how many ids are compared: they take about 20 bytes of memory each.
-	maxIDs = 4_000_000
+	// maxIDs is how many ids are compared: they take about 20 bytes of memory each, and 16 more while a live file is looked at.
+	maxIDs = 3_000_000
 	// manyIDs is how many of one file are gathered before they are compared.
 	manyIDs = 4096
+	// maxTexts is how many ids of one live file can be told by name, until it is known that what was read of it counts.
+	maxTexts = 16 * manyIDs
 
 	idShards = 64
 )
 
-// readID is an id that was read: a hash of it and its collection, itself, and where it stands.
+// readIDs are ids that were read.
+type readIDs struct {
+	all   []readID
+	texts []string // of the first ones
+}
+
+// readID is a hash of an id and its collection, and the line where it stands.
 type readID struct {
 	hash uint64
-	id   string
 	line int
+}
+
+// text is an id for a message.
+func (r *readIDs) text(i int) string {
+	if i < len(r.texts) {
+		return fmt.Sprintf("the id %q", shortened(r.texts[i]))
+	}
+	return "the id of this record"
 }
 
 // idTable knows which file each id is in. Of ids it keeps hashes of 64 bits: that two different ones have the same is less likely than a
 // fault of the memory.
 type idTable struct {
+	count atomic.Int64
+	full  atomic.Bool // there were more
+
 	mu    sync.Mutex
 	paths []string
-	count int64
 
 	shards [idShards]idShard
 }
@@ -42,28 +60,26 @@ type idShard struct {
 
 func newIDTable() *idTable { return &idTable{} }
 
-func (t *idTable) full() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.count > maxIDs
+// reserve tells whether there is room for n more ids; what is looked at again needs room again.
+func (t *idTable) reserve(n int) bool {
+	if t.count.Add(int64(n)) <= maxIDs {
+		return true
+	}
+	t.full.Store(true)
+	return false
 }
 
-// add compares the ids of a file with all before, and tells which occur twice.
-func (t *idTable) add(path string, ids []readID, r *Recorder) {
+// add compares the ids of a file, for which there is room, with all before, and tells which occur twice.
+func (t *idTable) add(path string, ids readIDs, r *Recorder) {
 	t.mu.Lock()
-	t.count += int64(len(ids))
-	full := t.count > maxIDs
-	if n := len(t.paths); !full && (n == 0 || t.paths[n-1] != path) {
+	if n := len(t.paths); n == 0 || t.paths[n-1] != path {
 		t.paths = append(t.paths, path)
 	}
 	file := uint32(len(t.paths) - 1)
 	t.mu.Unlock()
-	if full {
-		return
-	}
-	for _, one := range ids {
+	for i, one := range ids.all {
 		if first, found := t.shards[one.hash%idShards].put(max(1, one.hash/idShards), file); found {
-			t.tell(path, t.path(first), one, r)
+			t.tell(path, t.path(first), one.line, ids.text(i), r)
 		}
 	}
 }
@@ -75,14 +91,14 @@ func (t *idTable) path(file uint32) string {
 }
 
 // tell records an id that occurs twice, at the later path whichever was read first.
-func (t *idTable) tell(path, first string, one readID, r *Recorder) {
-	f := Finding{Status: Warning, Path: path, Line: one.line, Text: fmt.Sprintf("the id %q stands in this file twice", shortened(one.id))}
+func (t *idTable) tell(path, first string, line int, id string, r *Recorder) {
+	f := Finding{Status: Warning, Path: path, Line: line, Text: id + " stands in this file twice"}
 	if path != first {
 		other := first
 		if strings.Compare(path, first) < 0 {
 			f.Path, f.Line, other = first, 0, path
 		}
-		f.Text = fmt.Sprintf("the id %q stands in %s too", shortened(one.id), other)
+		f.Text = fmt.Sprintf("%s stands in %s too", id, other)
 	}
 	r.Find(jsonIDs, f)
 }

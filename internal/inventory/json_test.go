@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"gotest.tools/v3/assert"
+
+	"github.com/memsys/docker-memsys/internal/tree"
 )
 
 // memoryChecks are the checks of memory files.
@@ -179,6 +181,14 @@ func TestManyIDsAreCompared(t *testing.T) {
 	r := inspectFiles(t, memoryChecks(), Calls{}, map[string]string{"a.jsonl": b.String() + "{\"id\": 5}\n"})
 	assert.DeepEqual(t, lined(r), []string{`warning a.jsonl:12289:0: the id "5" stands in this file twice`})
 	assert.Equal(t, r.Inventory.Collections[0].Records, int64(3*manyIDs+1))
+
+	for i := range maxTexts {
+		fmt.Fprintf(&b, "{\"id\": \"x%d\"}\n", i)
+	}
+	o := memoryChecks()
+	o.Live = true
+	r = inspectFiles(t, o, Calls{}, map[string]string{"a.jsonl": b.String() + "{\"id\": 5}\n"})
+	assert.DeepEqual(t, lined(r), []string{`warning a.jsonl:77825:0: the id of this record stands in this file twice`})
 }
 
 func TestRecordsAreHeldToTheSchema(t *testing.T) {
@@ -212,4 +222,21 @@ func TestALineThatIsBeingWrittenIsNoDamage(t *testing.T) {
 	assert.NilError(t, err)
 	assert.DeepEqual(t, lined(r), []string{})
 	assert.DeepEqual(t, told, []string{"1", "2"})
+}
+
+func TestMoreIDsThanCanBeComparedAreTold(t *testing.T) {
+	v := newJSONFiles(Options{})
+	v.ids.count.Store(maxIDs - 1)
+	r := NewRecorder("s", Options{}, Calls{})
+	for _, name := range []string{"a.json", "b.json", "c.json"} {
+		f := v.file(&Subject{Entry: &tree.Entry{Path: name}}, r, v.tools.Get().(*jsonTools), newJSONReader(nil, []byte(`{"id": 1}`)))
+		f.all()
+		f.close()
+	}
+	v.After(r)
+	results := r.Results()
+	assert.Equal(t, results[0].Check, jsonIDs)
+	assert.Equal(t, results[0].Status, OK)
+	assert.Assert(t, strings.Contains(results[0].Why, "were not compared"))
+	assert.Equal(t, len(lined(&Report{Results: results})), 0)
 }

@@ -81,6 +81,15 @@ func (r *Recorder) Find(c Check, f Finding) {
 	r.result(c).add(f)
 }
 
+// Note adds what there is to know of a check that has looked at something.
+func (r *Recorder) Note(c Check, why string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if res := r.results[c.ID]; res != nil {
+		res.Why = why
+	}
+}
+
 // Fork is an empty recorder with the same source and options, for Merge. What it is told of records is kept until then.
 func (r *Recorder) Fork() *Recorder {
 	f := NewRecorder(r.source, r.Options, r.calls)
