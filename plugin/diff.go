@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -135,7 +136,7 @@ func (d diffObject) outcome(opts diffOptions) error {
 func (d diffObject) hint() string {
 	for _, side := range []diffSide{d.After, d.Before} {
 		if side.unsound {
-			return "docker memsys validate " + side.Backup
+			return strings.TrimSpace("docker memsys validate " + side.Backup)
 		}
 	}
 	return ""
