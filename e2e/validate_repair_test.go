@@ -35,13 +35,17 @@ func kindsOfFiles(t *testing.T, p *Project) []string {
 func addDatabase(t *testing.T, p *Project) {
 	t.Helper()
 	assert.NilError(t, os.MkdirAll(p.Path("home/data/extra"), 0o755))
+	query(t, p, "CREATE TABLE notes (id TEXT PRIMARY KEY, body TEXT)",
+		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 500) INSERT INTO notes SELECT 'note ' || i, hex(randomblob(200)) FROM n")
+}
+
+// query changes that database.
+func query(t *testing.T, p *Project, statements ...string) {
+	t.Helper()
 	db, err := sql.Open("sqlite", p.Path("home/data/extra/notes.db"))
 	assert.NilError(t, err)
 	defer db.Close()
-	for _, statement := range []string{
-		"CREATE TABLE notes (id TEXT PRIMARY KEY, body TEXT)",
-		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 500) INSERT INTO notes SELECT 'note ' || i, hex(randomblob(200)) FROM n",
-	} {
+	for _, statement := range statements {
 		_, err := db.ExecContext(t.Context(), statement)
 		assert.NilError(t, err)
 	}

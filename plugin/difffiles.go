@@ -110,13 +110,10 @@ func ownEntries(ctx context.Context, r *archive.Reader, source string) iter.Seq2
 	}
 }
 
-// compareLiveFiles compares the live files that hold no records with those of the backup, by content. Where only a helper can read them, it says so.
+// compareLiveFiles compares the live files that hold no records with those of the backup, by content, where this process can read them.
 func (c *comparison) compareLiveFiles(ctx context.Context, s *session) error {
 	if s.way != nil && s.way.helper {
-		c.app.sink().Report(progress.Event{
-			Step: "files", Status: progress.Warning, Text: "files that hold no records are not compared: only a helper container can read them (docker memsys restore --dry-run names them)",
-		})
-		return nil
+		return c.noteFiles(ctx)
 	}
 	x := backup.Exclusions{Patterns: s.Config.Exclude, Backups: s.Store.Path}
 	var places []backup.Place
@@ -145,6 +142,20 @@ func (c *comparison) compareLiveFiles(ctx context.Context, s *session) error {
 		}
 		return nil
 	})
+}
+
+// noteFiles says how many files of the backup are not compared, where only a helper can read the live ones.
+func (c *comparison) noteFiles(ctx context.Context) error {
+	n := int64(0)
+	err := c.eachFile(ctx, 0, func(source string, _ tree.Expected) {
+		if !c.left[source] {
+			n++
+		}
+	})
+	if err == nil && n > 0 {
+		c.notes = append(c.notes, plural(n, "file that holds no records is", "files that hold no records are")+" not compared, for only a helper container can read the live data; docker memsys restore --dry-run names those that differ")
+	}
+	return err
 }
 
 // compareTree compares one live source with the backup.
