@@ -13,12 +13,8 @@ import (
 	"github.com/memsys/docker-memsys/internal/validate"
 )
 
-// validateWorld makes the checks of the groups connections and mounts that are wanted. What is interrupted gives what was found until then.
-func (s *session) validateWorld(ctx context.Context, wants func(id string) bool) []inventory.Result {
-	return s.validateAgainst(ctx, wants, nil)
-}
-
-// validateAgainst is validateWorld that compares what servers tell with the counted contents of the sources, by their names.
+// validateAgainst makes the checks of the groups connections and mounts that are wanted, and compares what servers tell with the counted
+// contents of the sources, by their names. What is interrupted gives what was found until then.
 func (s *session) validateAgainst(ctx context.Context, wants func(id string) bool, inventories map[string]inventory.Inventory) []inventory.Result {
 	w := s.surroundings(inventories)
 	w.Wants = wants

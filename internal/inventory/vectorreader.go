@@ -180,12 +180,6 @@ func (v *vectorReader) u8() (uint8, error) {
 	return p[0], err
 }
 
-func (v *vectorReader) u32() (uint32, error) {
-	var p [4]byte
-	err := v.read(p[:])
-	return binary.LittleEndian.Uint32(p[:]), err
-}
-
 func (v *vectorReader) u64() (uint64, error) {
 	var p [8]byte
 	err := v.read(p[:])
