@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/memsys/docker-memsys/internal/backup"
 	"github.com/memsys/docker-memsys/internal/inventory"
@@ -97,9 +98,22 @@ func inspectPlace(ctx context.Context, c inspectCall, calls inventory.Calls) (*i
 		if err != nil {
 			return nil, err
 		}
+		calls.Wait = looksAgain
 		return inventory.Inspect(ctx, c.Source, t, c.Options, calls)
 	}
 	return nil, fmt.Errorf("inspect source %s: it has no place", c.Source)
+}
+
+// looksAgain waits before live files are looked at again: ever longer, for most are whole after a moment.
+func looksAgain(ctx context.Context, attempt int) error {
+	t := time.NewTimer(inventory.Pause(attempt))
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
 }
 
 // dataSide reads the data of a session's sources, through its helper where it has one.
@@ -138,6 +152,7 @@ func (d *dataSide) Survey(ctx context.Context, sources []validate.Source) ([]val
 func (d *dataSide) Inspect(ctx context.Context, source string, o inventory.Options, calls inventory.Calls) (*inventory.Report, error) {
 	c := inspectCall{surveyCall: d.call, Source: source, Options: o, Records: calls.Record != nil}
 	if d.helper == nil {
+		calls.Now = d.s.app.world.Now
 		return inspectPlace(ctx, c, calls)
 	}
 	c.Options.Scratch = d.helper.scratch
@@ -168,7 +183,7 @@ func (f *fileServer) inspect(ctx context.Context, c inspectCall) (*inventory.Rep
 	}
 	defer func() { _ = removeScratch(dir) }() // the volume goes with the helper
 	c.Options.Scratch = dir
-	calls := inventory.Calls{Bytes: progress.Counter(f.sink, progress.Event{Step: "read", Object: c.Source})}
+	calls := inventory.Calls{Bytes: progress.Counter(f.sink, progress.Event{Step: "read", Object: c.Source}), Now: f.now}
 	batch := &recordsLine{line: f.line, ctx: ctx}
 	if c.Records {
 		calls.Record = batch.add

@@ -33,7 +33,7 @@ var readable = Check{ID: "structure.readable", Title: "readable files"}
 // knows are counted, and no more.
 //
 // With Options.Live, what looks damaged or changed while it was read is looked at again, after Calls.Wait: damage counts only if two looks
-// at the same bytes show it.
+// at the same bytes show it, and nobody can be in the middle of writing them: they were not changed lately, or not for the longest of all waits.
 func Inspect(ctx context.Context, source string, t Tree, o Options, calls Calls) (*Report, error) {
 	if len(o.Schema) > 0 {
 		if err := CheckSchema(o.Schema); err != nil {

@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"path"
 	"strings"
+	"unicode/utf8"
 )
 
 // manyDuplicates is how many keys of one file that occur twice are listed.
@@ -26,7 +27,6 @@ type jsonFile struct {
 	seen       int // ids
 	warned     map[string]bool
 	duplicates int
-	broken     bool
 }
 
 func (v *jsonFiles) file(s *Subject, r *Recorder, t *jsonTools, read *jsonReader) *jsonFile {
@@ -95,7 +95,7 @@ func (f *jsonFile) document() {
 	t.records.reset()
 	if fault := t.parser.document(); fault != nil {
 		t.records.broke()
-		f.damage(f.explain(fault))
+		f.cutOrDamage(fault, f.named(".jsonl", ".ndjson"))
 		return
 	}
 	one := f.read.line == line
@@ -146,7 +146,7 @@ func (f *jsonFile) line() {
 	t.records.reset()
 	fault := t.parser.document()
 	if fault != nil {
-		f.damage(f.explain(fault))
+		f.cutOrDamage(fault, true)
 		return
 	}
 	if _, more := f.read.peek(); more {
@@ -228,9 +228,23 @@ func (f *jsonFile) damage(fault *jsonFault) {
 	if f.read.failed != nil {
 		return // it was cut by an error of reading
 	}
-	f.broken = true
-	found := Finding{Status: Damaged, Path: f.path, Line: fault.line, Column: fault.column, Text: fault.text}
-	f.r.Find(jsonSyntax, found)
+	f.r.Find(jsonSyntax, f.finding(fault))
+}
+
+func (f *jsonFile) finding(fault *jsonFault) Finding {
+	return Finding{Status: Damaged, Path: f.path, Line: fault.line, Column: fault.column, Text: fault.text}
+}
+
+// cutOrDamage records a fault, of a file of lines perhaps of one that is still being written.
+func (f *jsonFile) cutOrDamage(fault *jsonFault, lines bool) {
+	rest := f.read.ahead(utf8.UTFMax)
+	if !lines || !fault.cut || len(rest) == utf8.UTFMax || bytes.IndexByte(rest, '\n') >= 0 {
+		f.damage(f.explain(fault))
+		return
+	}
+	if f.read.failed == nil {
+		f.r.FindUnended(jsonSyntax, f.finding(fault))
+	}
 }
 
 // warn records what is no damage, once for each kind.

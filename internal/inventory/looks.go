@@ -6,14 +6,25 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"time"
 )
 
 const (
 	// attempts is how often something that does not keep still is looked at.
 	attempts = 5
-	// maxSuspects is how many files wait for another look; further ones are looked at again at once.
+	// quiet is how long ago a file was changed that nobody is in the middle of writing.
+	quiet = 3 * time.Second
+	// maxSuspects is how many files wait for another look until the end: so many are looked at again together.
 	maxSuspects = 4096
 )
+
+// Pause is how long to wait before an attempt to look at live files again: three and a half seconds for all together.
+func Pause(attempt int) time.Duration {
+	if attempt >= attempts-1 {
+		return quiet
+	}
+	return 20 * time.Millisecond << (2 * (attempt - 1)) // 20, 80, 320
+}
 
 // look is one look at a file or store.
 type look struct {
@@ -118,18 +129,17 @@ func (l *looks) first(one look, buf []byte) {
 		return
 	}
 	s := &suspect{look: one}
-	if l.settled(s, buf) {
+	if l.settled(s, buf, 0) {
 		return
 	}
 	l.mu.Lock()
-	full := len(l.suspects) == maxSuspects
-	if !full {
-		l.suspects = append(l.suspects, s)
+	l.suspects = append(l.suspects, s)
+	var full []*suspect
+	if len(l.suspects) == maxSuspects {
+		full, l.suspects = l.suspects, nil
 	}
 	l.mu.Unlock()
-	if full {
-		l.again([]*suspect{s})
-	}
+	l.again(full)
 }
 
 // take looks; a panic of a parser is an error of this file alone.
@@ -143,24 +153,41 @@ func (l *looks) take(one look, w *watch, r *Recorder, buf []byte) (err error) {
 }
 
 // settled takes a look and tells whether no further one is needed.
-func (l *looks) settled(s *suspect, buf []byte) bool {
+func (l *looks) settled(s *suspect, buf []byte, attempt int) bool {
 	w, found := newWatch(l.in.calls), l.in.recorder.Fork()
 	err := l.take(s.look, w, found, buf)
-	same := s.looked && w.still(s.stamps)
+	same, written := s.looked && w.still(s.stamps), w.changed || s.looked && w.resized(s.stamps)
 	s.stamps, s.found, s.failed, s.looked = w.stamps, found, err, true
 	switch {
 	case err != nil && (vanished(err) || l.ctx.Err() != nil || same):
 		l.problem(s.path, err)
 		return true
-	case err != nil || w.changed || found.Damaged() && !same:
+	case err != nil:
+		return false
+	case written && found.onlyUnended():
+		found.forgive()
+	case w.changed || found.Damaged() && !(same && l.counts(w, attempt)):
 		return false
 	}
 	l.in.recorder.Merge(found)
 	return true
 }
 
+// counts tells whether damage that two looks at the same bytes have shown is no change that is under way. Its writer may have been frozen
+// between the two: it must be a while ago that the file was changed, or the looks that far apart.
+func (l *looks) counts(w *watch, attempt int) bool {
+	if attempt == attempts-1 {
+		return true
+	}
+	now := l.in.calls.Now
+	return now != nil && w.unchangedSince(now().Add(-quiet))
+}
+
 // again looks at suspects until each kept still, or the attempts are used up.
 func (l *looks) again(suspects []*suspect) {
+	if len(suspects) == 0 {
+		return
+	}
 	buf := make([]byte, wholeSize)
 	for attempt := 1; attempt < attempts && len(suspects) > 0; attempt++ {
 		if wait := l.in.calls.Wait; wait != nil {
@@ -173,7 +200,7 @@ func (l *looks) again(suspects []*suspect) {
 			if l.ctx.Err() != nil {
 				return
 			}
-			if !l.settled(s, buf) {
+			if !l.settled(s, buf, attempt) {
 				rest = append(rest, s)
 			}
 		}
@@ -189,6 +216,9 @@ func (l *looks) restless(s *suspect) {
 	if s.failed != nil {
 		l.problem(s.path, s.failed)
 		return
+	}
+	if s.found.onlyUnended() {
+		s.found.forgive() // it is being written to
 	}
 	if !s.found.Damaged() {
 		l.in.recorder.Merge(s.found)

@@ -24,10 +24,18 @@ type Recorder struct {
 	fork bool
 	held []Record
 	then []func(*Recorder)
+	// unended is damage at the very end of files, in lines that have no end.
+	unended []unended
 
 	mu          sync.Mutex
 	results     map[string]*Result
 	collections map[[2]string]*tally
+}
+
+// unended is damage that is none where the file is being appended to.
+type unended struct {
+	check Check
+	found Finding
 }
 
 // tally is a collection that is being counted.
@@ -81,6 +89,30 @@ func (r *Recorder) Find(c Check, f Finding) {
 	r.result(c).add(f)
 }
 
+// FindUnended records damage of the last line of a file, which has no end: of a live file it counts only if nobody is writing to it.
+func (r *Recorder) FindUnended(c Check, f Finding) {
+	if !r.fork || !r.wants(c.ID) {
+		r.Find(c, f)
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.unended = append(r.unended, unended{c, f})
+}
+
+// onlyUnended tells whether there is damage, and none but in last lines that have no end.
+func (r *Recorder) onlyUnended() bool {
+	for _, res := range r.results {
+		if res.Status == Damaged {
+			return false
+		}
+	}
+	return len(r.unended) > 0
+}
+
+// forgive takes back what was found in last lines that have no end.
+func (r *Recorder) forgive() { r.unended = nil }
+
 // Note adds what there is to know of a check that has looked at something.
 func (r *Recorder) Note(c Check, why string) {
 	r.mu.Lock()
@@ -127,6 +159,9 @@ func (r *Recorder) Merge(other *Recorder) {
 	}
 	for _, f := range other.then {
 		r.Then(f)
+	}
+	for _, u := range other.unended {
+		r.Find(u.check, u.found)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -175,6 +210,11 @@ func (r *Recorder) damaged() []Check {
 	for _, res := range r.results {
 		if res.Status == Damaged {
 			out = append(out, res.Check)
+		}
+	}
+	for _, u := range r.unended {
+		if !slices.Contains(out, u.check) {
+			out = append(out, u.check)
 		}
 	}
 	return out

@@ -123,15 +123,19 @@ type Options struct {
 	Workers int `json:"workers,omitempty"`
 }
 
-// Calls are what an inspection calls while it works; each may be nil, and is called from several goroutines but for Wait.
+// Calls are what an inspection calls while it works; each may be nil, and is called from several goroutines.
 type Calls struct {
 	// Bytes is told how many bytes were read since it was last told.
 	Bytes func(n int64)
 	// Record is told each record that has an id. For diff and for the memory-loss gate.
 	// What is looked at again is told once, when it counts.
 	Record func(Record)
-	// Wait waits before files that looked damaged, or changed meanwhile, are looked at again; attempt counts from 1. Only with Options.Live.
+	// Wait waits before files that looked damaged, or changed meanwhile, are looked at again; attempt counts from 1, and Pause tells how long.
+	// Only with Options.Live.
 	Wait func(ctx context.Context, attempt int) error
+	// Now is the clock of the machine whose files they are: damage in a file that was not changed lately needs no long wait to count.
+	// Only with Options.Live.
+	Now func() time.Time
 }
 
 // Record is one record that has an id.

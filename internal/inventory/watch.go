@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"maps"
 	"sync"
+	"time"
 )
 
 // stamp says which content of which file was read; two equal stamps mean the same bytes.
@@ -34,6 +35,26 @@ func newWatch(calls Calls) *watch {
 // still tells whether this look and another one saw the same bytes, none of which changed meanwhile.
 func (w *watch) still(before map[string]stamp) bool {
 	return !w.changed && maps.Equal(w.stamps, before)
+}
+
+// resized tells whether a file that both looks saw has another size.
+func (w *watch) resized(before map[string]stamp) bool {
+	for path, now := range w.stamps {
+		if was, both := before[path]; both && was.size != now.size {
+			return true
+		}
+	}
+	return false
+}
+
+// unchangedSince tells whether all that was seen was last changed before a time, and something was seen.
+func (w *watch) unchangedSince(t time.Time) bool {
+	for _, s := range w.stamps {
+		if max(s.changed, s.status) >= t.UnixNano() {
+			return false
+		}
+	}
+	return len(w.stamps) > 0
 }
 
 // subject is s with its files watched.
