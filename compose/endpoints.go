@@ -28,6 +28,8 @@ type Endpoint struct {
 	EngineHost bool
 	// Guess tells that nothing but a well-known port speaks for it.
 	Guess bool
+	// NamedBy are the services whose environment names it.
+	NamedBy []string
 	// From says where it was found: "health.url of compose.yaml:12", "healthcheck of service web".
 	From string
 }
@@ -105,9 +107,14 @@ func (p *Project) ChromaEndpoints(c Config) []Endpoint {
 	resolved := p.resolved()
 	for _, name := range names {
 		e, ok := p.chromaNamedBy(name, resolved[name].Environment)
-		if ok && !slices.ContainsFunc(found, e.same) {
-			found = append(found, e)
+		if !ok {
+			continue
 		}
+		i := slices.IndexFunc(found, e.same)
+		if i < 0 {
+			i, found = len(found), append(found, e)
+		}
+		found[i].NamedBy = append(found[i].NamedBy, name)
 	}
 	if len(found) > 0 {
 		return found

@@ -52,27 +52,27 @@ func TestChromaIsFound(t *testing.T) {
 		{
 			"by image and by the address that a service is given: one server",
 			`services: {chroma: {image: "chromadb/chroma:1.5.9", ports: ["8001:8000"]}, app: {image: app, environment: {CHROMA_HOST: chroma, CHROMA_PORT: 8000}}}`,
-			[]Endpoint{{Service: "chroma", Scheme: "http", Port: 8000, Published: "http://localhost:8001", From: "image of service chroma"}},
+			[]Endpoint{{Service: "chroma", Scheme: "http", Port: 8000, Published: "http://localhost:8001", From: "image of service chroma", NamedBy: []string{"app"}}},
 		},
 		{
 			"an address that names a service by an alias",
 			`services: {vectors: {image: own/vectors, networks: {default: {aliases: [vec]}}}, app: {image: app, environment: {CHROMA_URL: "http://vec:9000/"}}}`,
-			[]Endpoint{{Service: "vectors", Scheme: "http", Port: 9000, From: "CHROMA_URL of service app"}},
+			[]Endpoint{{Service: "vectors", Scheme: "http", Port: 9000, From: "CHROMA_URL of service app", NamedBy: []string{"app"}}},
 		},
 		{
 			"a server elsewhere",
 			`services: {app: {image: app, environment: {CHROMA_HOST: 192.0.2.10, CHROMA_PORT: 8001, CHROMA_SSL: "True"}}}`,
-			[]Endpoint{{URL: "https://192.0.2.10:8001", From: "CHROMA_HOST of service app"}},
+			[]Endpoint{{URL: "https://192.0.2.10:8001", From: "CHROMA_HOST of service app", NamedBy: []string{"app"}}},
 		},
 		{
 			"an IPv6 address",
 			`services: {app: {image: app, environment: {CHROMA_HOST: "2001:db8::1"}}}`,
-			[]Endpoint{{URL: "http://[2001:db8::1]:8000", From: "CHROMA_HOST of service app"}},
+			[]Endpoint{{URL: "http://[2001:db8::1]:8000", From: "CHROMA_HOST of service app", NamedBy: []string{"app"}}},
 		},
 		{
 			"on the engine's host",
 			`services: {app: {image: app, environment: {CHROMA_HOST: host.docker.internal}}}`,
-			[]Endpoint{{EngineHost: true, Scheme: "http", Port: 8000, Published: "http://localhost:8000", From: "CHROMA_HOST of service app"}},
+			[]Endpoint{{EngineHost: true, Scheme: "http", Port: 8000, Published: "http://localhost:8000", From: "CHROMA_HOST of service app", NamedBy: []string{"app"}}},
 		},
 		{
 			"guessed by its port",

@@ -18,7 +18,8 @@ type target struct {
 	URL string
 	// container is what answers there; nil where that is not known.
 	container *engine.Container
-	// far tells that the address was concluded from where a remote engine is: that it does not answer from here says little.
+	// far tells that the address was concluded from where an engine of another machine, or of a virtual one, is: that it does not answer from here says
+	// little, and so does who answers.
 	far bool
 	// why says why nobody can be asked; URL is empty then.
 	why string
@@ -75,7 +76,9 @@ func (w *World) running(service string) (engine.Container, string) {
 func (w *World) reach(e compose.Endpoint, c engine.Container) target {
 	net := w.networkOf(c)
 	if net.Network == "host" {
-		return w.onEngineHost(e, strconv.Itoa(e.Port), "")
+		t := w.onEngineHost(e, strconv.Itoa(e.Port), "")
+		t.far = t.far || !w.Info.Local // the network of the engine's host is not this machine's: its port here may be another program's
+		return t
 	}
 	for _, any := range []bool{true, false} { // what answers on every address first
 		for _, p := range net.Ports {

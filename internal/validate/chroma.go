@@ -73,7 +73,7 @@ func (s *chromaServer) address() string { return strings.TrimSuffix(s.at.URL, "/
 func (w *World) askServer(ctx context.Context, s *chromaServer) {
 	ctx, cancel := context.WithTimeoutCause(ctx, chromaTime, fmt.Errorf("it took longer than %s", chromaTime))
 	defer cancel()
-	keys := w.credentials(s.endpoint.Service)
+	keys := w.credentials(s.endpoint, s.at)
 	var key credential
 	if s.failed = w.heartbeat(ctx, s, &key, keys); s.failed != "" {
 		return
@@ -93,6 +93,7 @@ func (w *World) askServer(ctx context.Context, s *chromaServer) {
 // heartbeat finds out which interface the server speaks, and how fast it answers.
 func (w *World) heartbeat(ctx context.Context, s *chromaServer, key *credential, keys []credential) string {
 	var text string
+	var refused bool
 	for _, s.api = range []string{"v2", "v1"} {
 		a, err := w.get(ctx, s.address()+"/heartbeat", *key, 1<<16)
 		if err != nil {
@@ -100,7 +101,7 @@ func (w *World) heartbeat(ctx context.Context, s *chromaServer, key *credential,
 			return "does not answer: " + err.Error()
 		}
 		for _, k := range keys {
-			if a.status != http.StatusUnauthorized && a.status != http.StatusForbidden {
+			if !a.refused() {
 				break
 			}
 			if b, err := w.get(ctx, s.address()+"/heartbeat", k, 1<<16); err == nil && b.ok() {
@@ -113,6 +114,7 @@ func (w *World) heartbeat(ctx context.Context, s *chromaServer, key *credential,
 		if s.api == "v1" && a.status == http.StatusGone && text != "" {
 			break // a server of today says what it means in its answer to v2
 		}
+		refused = a.refused()
 		text = fmt.Sprintf("its heartbeat answered %d%s", a.status, quoted(a.body))
 		if a.ok() {
 			text = "is no Chroma server: " + text
@@ -121,7 +123,7 @@ func (w *World) heartbeat(ctx context.Context, s *chromaServer, key *credential,
 			break
 		}
 	}
-	s.unchecked = s.endpoint.Guess
+	s.unchecked = s.endpoint.Guess || refused && len(keys) == 0
 	return text
 }
 
@@ -163,14 +165,14 @@ func (w *World) tryKeys(ctx context.Context, s *chromaServer, key *credential, k
 		if err != nil {
 			return "lists no collections: " + err.Error()
 		}
-		if a.status != http.StatusUnauthorized && a.status != http.StatusForbidden {
+		if !a.refused() {
 			*key, s.auth = k, k.kind
 			return ""
 		}
 	}
 	s.unchecked = len(keys) == 0
 	if s.unchecked {
-		return "wants credentials, and the services' environment has none that can be used"
+		return "wants credentials, and the services' environment has none that are for it: where it is another's or far away, chroma.url names it"
 	}
 	return "refuses the credentials in the services' environment"
 }

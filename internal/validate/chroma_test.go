@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -225,6 +227,82 @@ func TestCredentialsAreFoundTriedAndNeverShown(t *testing.T) {
 	}
 	key := credential{secret: "geheim"}
 	assert.Assert(t, !strings.Contains(fmt.Sprintf("%v %+v %#v %s", key, key, key, key), "geheim"))
+}
+
+// TestAHeartbeatThatWantsCredentials, as behind a proxy, is like a list that does.
+func TestAHeartbeatThatWantsCredentials(t *testing.T) {
+	w := world()
+	w.Chroma = []compose.Endpoint{{URL: serve(t, func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusUnauthorized) })}}
+	says(t, only(t, w, chromaCheck()), inventory.Unchecked, "its heartbeat answered 401")
+	w.Variables = map[string]map[string]string{"app": {"CHROMA_AUTH_TOKEN": "geheim"}}
+	says(t, only(t, w, chromaCheck()), inventory.Warning, "its heartbeat answered 401")
+}
+
+// TestCredentialsGoToTheirOwnServerAlone: to the service that has them, to the server that it names, and to no other one.
+func TestCredentialsGoToTheirOwnServerAlone(t *testing.T) {
+	token := map[string]string{"CHROMA_AUTH_TOKEN": "geheim"}
+	naming := func(vars map[string]string) map[string]string {
+		return map[string]string{"CHROMA_AUTH_TOKEN": vars["CHROMA_AUTH_TOKEN"], "CHROMA_URL": "http://somewhere"}
+	}
+	running := engine.Container{Project: "memory", Service: "chroma", State: engine.Running}
+	for _, c := range []struct {
+		name     string
+		vars     map[string]map[string]string
+		endpoint compose.Endpoint
+		info     engine.Info
+		noEngine bool
+		given    bool // the endpoint has an address of its own
+		sent     bool
+	}{
+		{"of the service itself", map[string]map[string]string{"chroma": token}, compose.Endpoint{Service: "chroma"}, engine.Info{Local: true}, false, false, true},
+		{"of who names it", map[string]map[string]string{"app": naming(token)}, compose.Endpoint{Service: "chroma", NamedBy: []string{"app"}}, engine.Info{Local: true}, false, false, true},
+		{"of who names none", map[string]map[string]string{"app": token}, compose.Endpoint{Service: "chroma"}, engine.Info{Local: true}, false, false, true},
+		{"of who names another one", map[string]map[string]string{"app": naming(token)}, compose.Endpoint{Service: "chroma"}, engine.Info{Local: true}, false, false, false},
+		{"a guess, its own", map[string]map[string]string{"chroma": token}, compose.Endpoint{Service: "chroma", Guess: true}, engine.Info{Local: true}, false, false, true},
+		{"a guess, another's", map[string]map[string]string{"app": token}, compose.Endpoint{Service: "chroma", Guess: true}, engine.Info{Local: true}, false, false, false},
+		{"elsewhere, of who names it", map[string]map[string]string{"app": naming(token)}, compose.Endpoint{NamedBy: []string{"app"}}, engine.Info{}, false, true, true},
+		{"elsewhere, of somebody else", map[string]map[string]string{"app": token}, compose.Endpoint{NamedBy: []string{"other"}}, engine.Info{}, false, true, false},
+		{"chroma.url", map[string]map[string]string{"app": token}, compose.Endpoint{}, engine.Info{}, false, true, true},
+		{"whoever has the port while no engine answers", map[string]map[string]string{"chroma": token}, compose.Endpoint{Service: "chroma"}, engine.Info{}, true, false, false},
+		{"the host's network of another kernel", map[string]map[string]string{"chroma": token}, compose.Endpoint{Service: "chroma"}, engine.Info{SharesFiles: true}, false, false, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var seen []string
+			address := chroma{v2: true, allow: func(r *http.Request) bool {
+				seen = append(seen, r.Header.Get("Authorization")+r.Header.Get("X-Chroma-Token"))
+				return false
+			}}.serve(t)
+			u, err := url.Parse(address)
+			assert.NilError(t, err)
+			w := world()
+			w.Variables, w.Info, w.EngineAddress = c.vars, c.info, "unix:///s"
+			if !c.noEngine {
+				w.Engine = enginetest.New(time.Now)
+			}
+			one := running
+			one.Ports = []engine.Port{{Inside: 8000, HostIP: "127.0.0.1", HostPort: u.Port()}}
+			if c.info.SharesFiles {
+				one.Ports, one.Network = nil, "host"
+			}
+			w.Containers = []engine.Container{one}
+			e := c.endpoint
+			e.Scheme, e.Port, e.Published = "http", 8000, address
+			if one.Network == "host" {
+				e.Port, err = strconv.Atoi(u.Port())
+				assert.NilError(t, err)
+			}
+			if c.given {
+				e.URL = address
+			}
+			w.Chroma = []compose.Endpoint{e}
+			r := only(t, w, chromaCheck())
+			assert.Assert(t, len(seen) > 0, "%+v", r)
+			assert.Equal(t, strings.Contains(strings.Join(seen, " "), "geheim"), c.sent, "%q", seen)
+			if !c.sent {
+				says(t, r, inventory.Unchecked)
+			}
+		})
+	}
 }
 
 func TestTenantsThatServicesNameAreListedToo(t *testing.T) {

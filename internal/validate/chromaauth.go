@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/memsys/docker-memsys/compose"
 )
 
 // credential is how to ask a server that wants to know who asks. It prints as nothing.
@@ -45,18 +47,38 @@ func credentialVariables() []string {
 	}
 }
 
-// credentials are what the environment of the services has to ask a server with, that of the server's own service first.
-func (w *World) credentials(service string) []credential {
+// credentials are what the environment of the services has to ask a server with, that of the server's own service first. They go to nobody but
+// the server that they are for: a port of another machine, or of this one while no engine tells who has it, may be anybody's.
+func (w *World) credentials(e compose.Endpoint, at target) []credential {
+	if e.URL == "" && (at.far || w.Engine == nil) {
+		return nil
+	}
 	var all []credential
-	for _, name := range w.servicesFrom(service) {
-		vars := w.Variables[name]
-		for _, key := range w.credentialsOf(vars) {
+	for _, name := range w.servicesFrom(e.Service) {
+		if !w.speaksFor(name, e) {
+			continue
+		}
+		for _, key := range w.credentialsOf(w.Variables[name]) {
 			if !slices.Contains(all, key) {
 				all = append(all, key)
 			}
 		}
 	}
 	return all
+}
+
+// speaksFor tells whether the credentials of a service are meant for a server: its own, those for the one that it names, and where it names none, those for
+// whatever Chroma the project is known to have.
+func (w *World) speaksFor(service string, e compose.Endpoint) bool {
+	switch {
+	case service == e.Service || slices.Contains(e.NamedBy, service):
+		return true
+	case e.Guess || len(e.NamedBy) > 0 && e.Service == "":
+		return false
+	case e.Service == "":
+		return true // chroma.url says which one the project uses
+	}
+	return w.Variables[service]["CHROMA_URL"] == "" && w.Variables[service]["CHROMA_HOST"] == ""
 }
 
 func (w *World) servicesFrom(first string) []string {

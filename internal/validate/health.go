@@ -107,7 +107,7 @@ func judgeHealth(a answer, e compose.Endpoint) (inventory.Status, string) {
 		return inventory.OK, ""
 	case a.ok():
 		return inventory.Warning, "its body begins as JSON and is none: " + excerpt(a.body)
-	case a.status == http.StatusUnauthorized || a.status == http.StatusForbidden:
+	case a.refused():
 		return inventory.Unchecked, said + ": it wants credentials"
 	case a.status == http.StatusNotFound || a.status == http.StatusMethodNotAllowed || a.status == http.StatusGone:
 		return inventory.Warning, said + ": this is not its health address, " + e.From

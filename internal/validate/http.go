@@ -14,15 +14,19 @@ import (
 	"unicode"
 )
 
-// NewHTTPClient is a client for servers of a project: redirects stay on the same host and are few, so that no credentials go elsewhere; proxies
-// of the environment are for other machines than this one and its networks.
+// NewHTTPClient is a client for servers of a project: redirects stay on the same host, behind TLS where it began there, and are few, so that no
+// credentials go elsewhere; proxies of the environment are for other machines than this one and its networks.
 func NewHTTPClient() *http.Client {
 	transport := &http.Transport{
 		Proxy: func(r *http.Request) (*url.URL, error) {
 			if nearby(r.URL.Hostname()) {
 				return nil, nil
 			}
-			return http.ProxyFromEnvironment(r)
+			proxy, err := http.ProxyFromEnvironment(r)
+			if err != nil {
+				return nil, errors.New("the proxy that the environment names has no address") // which may hold a password
+			}
+			return proxy, nil
 		},
 		DialContext:            (&net.Dialer{Timeout: requestTime}).DialContext,
 		ResponseHeaderTimeout:  requestTime,
@@ -40,8 +44,11 @@ func redirects(r *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
 		return fmt.Errorf("redirects more than %d times", maxRedirects)
 	}
-	if r.URL.Host != via[0].URL.Host {
+	switch from := via[0].URL; {
+	case r.URL.Host != from.Host:
 		return fmt.Errorf("redirects to another server, %s", r.URL.Host)
+	case from.Scheme == "https" && r.URL.Scheme != "https":
+		return errors.New("redirects from https to " + r.URL.Scheme)
 	}
 	return nil
 }
@@ -64,6 +71,11 @@ type answer struct {
 }
 
 func (a answer) ok() bool { return a.status >= 200 && a.status < 300 }
+
+// refused tells that it wants credentials, or others.
+func (a answer) refused() bool {
+	return a.status == http.StatusUnauthorized || a.status == http.StatusForbidden
+}
 
 // size is that of the body, in words.
 func (a answer) size() string {
@@ -137,12 +149,19 @@ func milliseconds(d time.Duration) string {
 	return fmt.Sprintf("%d ms", d.Round(time.Millisecond).Milliseconds())
 }
 
-// redacted is an address without its password.
+// redacted is an address without what may be a secret in it: password, name without one, values of the query.
 func redacted(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
 		return "(no address)"
 	}
+	if _, ok := u.User.Password(); u.User != nil && !ok {
+		u.User = url.User("xxxxx")
+	}
+	if u.RawQuery != "" {
+		u.RawQuery = "…"
+	}
+	u.Fragment = ""
 	return u.Redacted()
 }
 

@@ -132,6 +132,19 @@ func TestHealthOfWhoDoesNotAnswerIsNoDamage(t *testing.T) {
 	}
 }
 
+// TestNoRedirectTakesASecretOutOfTLS: the same name and port without TLS is another server to who listens on the way.
+func TestNoRedirectTakesASecretOutOfTLS(t *testing.T) {
+	from := func(address string) *http.Request {
+		u, err := url.Parse(address)
+		assert.NilError(t, err)
+		return &http.Request{URL: u}
+	}
+	via := []*http.Request{from("https://memory.example.org/a")}
+	assert.ErrorContains(t, redirects(from("http://memory.example.org/b"), via), "redirects from https to http")
+	assert.NilError(t, redirects(from("https://memory.example.org/b"), via))
+	assert.ErrorContains(t, redirects(from("https://memory.example.org:444/b"), via), "redirects to another server")
+}
+
 func TestAPasswordInAnAddressIsNotShown(t *testing.T) {
 	w := world()
 	closed := httptest.NewServer(http.HandlerFunc(hang))
@@ -142,6 +155,15 @@ func TestAPasswordInAnAddressIsNotShown(t *testing.T) {
 	text, err := json.Marshal(r)
 	assert.NilError(t, err)
 	assert.Assert(t, !strings.Contains(string(text), "geheim"), string(text))
+	for address, want := range map[string]string{
+		"http://geheim@box/h":           "http://xxxxx@box/h",
+		"http://box/h?token=geheim":     "http://box/h?…",
+		"http://me:geheim@box/h#geheim": "http://me:xxxxx@box/h",
+		"http://[::1]:3000/h":           "http://[::1]:3000/h",
+		"http://box/" + "\x00geheim":    "(no address)",
+	} {
+		assert.Equal(t, redacted(address), want)
+	}
 }
 
 func TestLatencyIsTheMedianOfThreeRequests(t *testing.T) {
