@@ -123,6 +123,8 @@ func (w *World) onEngineHost(e compose.Endpoint, port, ip string) target {
 		return target{why: "it is published for the engine's host alone"}
 	case !isAny(ip):
 		host = ip
+	case host == "localhost": // the same port of the other family may be somebody else's
+		host = map[string]string{"0.0.0.0": "127.0.0.1", "::": "::1", "": host}[ip]
 	}
 	return target{URL: address(e, host, port), far: far}
 }

@@ -2,6 +2,7 @@ package validate
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +36,17 @@ func NewHTTPClient() *http.Client {
 		IdleConnTimeout:        requestTime,
 	}
 	return &http.Client{Transport: transport, CheckRedirect: redirects}
+}
+
+// unverified is the world whose requests take any certificate.
+func (w *World) unverified() *World {
+	out := *w
+	if transport, ok := w.HTTP.Transport.(*http.Transport); ok {
+		transport = transport.Clone()
+		transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // see the caller
+		out.HTTP = &http.Client{Transport: transport, CheckRedirect: w.HTTP.CheckRedirect}
+	}
+	return &out
 }
 
 // maxRedirects is how often a server may send us on.

@@ -57,8 +57,12 @@ type World struct {
 	layers map[string]layer // by container, once it was asked for
 }
 
-// requestTime is how long one request may take.
-const requestTime = 5 * time.Second
+const (
+	// requestTime is how long one request to a server may take.
+	requestTime = 5 * time.Second
+	// worldTime is how long one check may take, whatever servers and engine do.
+	worldTime = 2 * time.Minute
+)
 
 // WorldChecks are the checks of the groups connections and mounts.
 func WorldChecks() []inventory.Check {
@@ -98,26 +102,36 @@ func (w *World) Check(ctx context.Context) ([]inventory.Result, error) {
 	var results []inventory.Result
 	for _, one := range []struct {
 		check inventory.Check
-		make  func(v *verdict)
+		make  func(ctx context.Context, v *verdict)
 	}{
-		{healthCheck(), func(v *verdict) { w.checkHealth(ctx, v) }},
-		{chromaCheck(), func(v *verdict) { w.checkChroma(v, servers) }},
-		{collectionsCheck(), func(v *verdict) { w.checkCollections(ctx, v, servers) }},
-		{matchCheck(), func(v *verdict) { w.checkMounts(ctx, v) }},
-		{layerCheck(), func(v *verdict) { w.checkLayers(ctx, v, servers) }},
-		{sharedCheck(), func(v *verdict) { w.checkShared(ctx, v) }},
+		{healthCheck(), w.checkHealth},
+		{chromaCheck(), func(_ context.Context, v *verdict) { w.checkChroma(v, servers) }},
+		{collectionsCheck(), func(ctx context.Context, v *verdict) { w.checkCollections(ctx, v, servers) }},
+		{matchCheck(), w.checkMounts},
+		{layerCheck(), func(ctx context.Context, v *verdict) { w.checkLayers(ctx, v, servers) }},
+		{sharedCheck(), w.checkShared},
 	} {
 		if !w.wants(one.check) {
 			continue
 		}
 		v := &verdict{check: one.check}
-		one.make(v)
+		withinTime(ctx, v, one.make)
 		results = append(results, v.result())
 	}
 	if ctx.Err() != nil {
 		return results, context.Cause(ctx)
 	}
 	return results, nil
+}
+
+// withinTime makes a check for as long as one may take.
+func withinTime(ctx context.Context, v *verdict, check func(context.Context, *verdict)) {
+	limited, cancel := context.WithTimeoutCause(ctx, worldTime, fmt.Errorf("it took longer than %s", worldTime))
+	defer cancel()
+	check(limited, v)
+	if limited.Err() != nil && ctx.Err() == nil {
+		v.find(inventory.Unchecked, "", "%v: not everything was looked at", context.Cause(limited))
+	}
 }
 
 func (w *World) wants(c inventory.Check) bool { return w.Wants == nil || w.Wants(c.ID) }

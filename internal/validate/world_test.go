@@ -1,7 +1,10 @@
 package validate
 
 import (
+	"context"
 	"encoding/json"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -9,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"gotest.tools/v3/assert"
@@ -194,10 +198,11 @@ func TestWhereAServiceAnswers(t *testing.T) {
 		address   string
 		url, why  string
 	}{
-		{"published to all", published("0.0.0.0"), local, "unix:///s", "http://localhost:3001/health", ""},
+		{"published to all", published("0.0.0.0"), local, "unix:///s", "http://127.0.0.1:3001/health", ""},
+		{"published to all of IPv6", published("::"), local, "unix:///s", "http://[::1]:3001/health", ""},
 		{"published to one address", published("127.0.0.1"), local, "unix:///s", "http://127.0.0.1:3001/health", ""},
 		{"published to one IPv6 address", published("::1"), local, "unix:///s", "http://[::1]:3001/health", ""},
-		{"Docker Desktop", published("0.0.0.0"), shared, "unix:///s", "http://localhost:3001/health", ""},
+		{"Docker Desktop", published("0.0.0.0"), shared, "unix:///s", "http://127.0.0.1:3001/health", ""},
 		{"ssh", published(""), engine.Info{}, "ssh://me@box:2222", "http://box:3001/health", ""},
 		{"tcp with IPv6", published("::"), engine.Info{}, "tcp://[2001:db8::1]:2376", "http://[2001:db8::1]:3001/health", ""},
 		{"ssh, published for its host alone", published("127.0.0.1"), engine.Info{}, "ssh://me@box", "", "the engine is not of this machine"},
@@ -227,6 +232,45 @@ func TestWhereAServiceAnswers(t *testing.T) {
 	assert.Equal(t, w.locate(e).URL, "http://localhost:3001/health", "without an engine, what the compose file says")
 	w.EngineAddress = "ssh://box"
 	assert.Equal(t, w.locate(e).URL, "")
+}
+
+// TestACertificateOfItsOwnIsNoTrouble: an address that was concluded is none of a certificate's. One that a person has set is.
+func TestACertificateOfItsOwnIsNoTrouble(t *testing.T) {
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	u, err := url.Parse(srv.URL)
+	assert.NilError(t, err)
+	w := world()
+	w.Engine, w.Info = enginetest.New(time.Now), engine.Info{Local: true}
+	w.Containers = []engine.Container{{Project: "memory", Service: "web", State: engine.Running, Ports: []engine.Port{{Inside: 443, HostIP: "0.0.0.0", HostPort: u.Port()}}}}
+	w.Health = []compose.Endpoint{{Service: "web", Scheme: "https", Port: 443, Path: "/health"}}
+	says(t, only(t, w, healthCheck()), inventory.OK, "answered 200")
+	w.Health = []compose.Endpoint{{URL: srv.URL}}
+	says(t, only(t, w, healthCheck()), inventory.Warning, "failed to verify certificate")
+	w.Health, w.Chroma = nil, []compose.Endpoint{{Service: "web", Scheme: "https", Port: 443}}
+	says(t, only(t, w, chromaCheck()), inventory.Warning, "failed to verify certificate")
+}
+
+// TestNoCheckTakesForEver: what an engine that hangs does not tell is not checked.
+func TestNoCheckTakesForEver(t *testing.T) {
+	fake := enginetest.New(time.Now)
+	id := fake.Add(engine.Container{Project: "memory", Service: "web"})
+	fake.AddToLayer(id, "/data/a.json", 10)
+	synctest.Test(t, func(t *testing.T) {
+		w := world()
+		w.Engine = fake
+		w.Containers, _ = fake.Containers(t.Context(), engine.Filter{})
+		fake.Before(func(c enginetest.Call) error {
+			if c.Name == "Stat" {
+				time.Sleep(worldTime + time.Second)
+				return context.DeadlineExceeded
+			}
+			return nil
+		})
+		says(t, only(t, w, layerCheck()), inventory.Unchecked, "it took longer than 2m0s: not everything was looked at")
+	})
 }
 
 func TestAServiceThatDoesNotRunIsNotChecked(t *testing.T) {
