@@ -161,7 +161,6 @@ func (a *app) validate(ctx context.Context, args []string, opts validateOptions)
 	if opts.listChecks {
 		return a.printChecks(opts.format)
 	}
-	defer a.sweepScratch() // also what a run that was killed has left
 	if len(args) > 0 {
 		return a.validateBackup(ctx, args[0], opts)
 	}

@@ -107,10 +107,12 @@ func TestWhatAKilledValidationLeftGoesWithTheNext(t *testing.T) {
 	unmarked, err := os.MkdirTemp("", scratchPrefix)
 	assert.NilError(t, err)
 
-	a.sweepScratch()
+	next, err := a.makeScratch() // as diff and restore --last-good do too
+	assert.NilError(t, err)
 	left, err := filepath.Glob(filepath.Join(os.TempDir(), "*"))
 	assert.NilError(t, err)
-	assert.Equal(t, len(left), 2, "%v", left)
+	assert.Equal(t, len(left), 3, "%v", left)
+	assert.NilError(t, removeScratch(next))
 	later := time.Now().Add(2 * strayTime)
 	a.world.Now = func() time.Time { return later }
 	a.sweepScratch()

@@ -23,8 +23,10 @@ const (
 	strayTime = time.Hour
 )
 
-// makeScratch makes a folder for private copies, that nobody else may look into. The caller removes it; where it is killed, the next run does.
+// makeScratch makes a folder for private copies, that nobody else may look into. The caller removes it; where it is killed, the
+// next one that makes such a folder does, whatever its command.
 func (a *app) makeScratch() (string, error) {
+	a.sweepScratch()
 	dir, err := os.MkdirTemp("", scratchPrefix)
 	if err != nil {
 		return "", scratchError(err)
