@@ -49,10 +49,12 @@ func (a *app) validateRepair(ctx context.Context, opts validateOptions) error {
 	look.dryRun = false
 	var first *validate.Report
 	verdict := a.validateLive(ctx, look, func(r *validate.Report) error {
-		first = r
 		if opts.format == "" {
-			return a.reported(r, look)
+			if err := a.printValidation(r, look); err != nil {
+				return err // nobody has read what is to be mended
+			}
 		}
+		first = r
 		return look.validated(r)
 	})
 	if first == nil {
@@ -66,11 +68,9 @@ func (a *app) validateRepair(ctx context.Context, opts validateOptions) error {
 		}
 	}
 	switch {
-	case dryRun && (opts.format == "" || len(m.groups) > 0):
-		return nil
 	case len(m.groups) == 0 && opts.format != "":
 		return a.reported(first, look)
-	case len(m.groups) == 0:
+	case dryRun || len(m.groups) == 0:
 		return verdict
 	}
 	return a.validateLive(ctx, look, func(r *validate.Report) error {
