@@ -109,9 +109,8 @@ func (x *faissReader) index() (faissHeader, error) {
 	}
 	read := x.kind(h.code)
 	if read == nil {
-		if x.depth == 1 && faissMarked(append(code[:], x.v.peek(28)...)) {
-			_ = x.header(&h) // for the inventory alone
-			x.first = h
+		if x.depth == 1 && faissMarked(append(code[:], x.v.peek(28)...)) && x.header(&h) == nil {
+			x.first = h // for the inventory alone
 		}
 		return h, unchecked("the kind %q of FAISS index is not known", h.code)
 	}

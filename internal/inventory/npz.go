@@ -59,8 +59,14 @@ type npz struct {
 	err    error // of reading f
 }
 
+// errBefore is what a zip's content leads to that names a place before the file's beginning.
+var errBefore = errors.New("a member lies before the file's beginning")
+
 // ReadAt reads the file, and keeps the error of doing so: one of the zip's content can then be told from it.
 func (f *npz) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, errBefore
+	}
 	n, err := f.f.ReadAt(p, off)
 	if err != nil && !errors.Is(err, io.EOF) {
 		f.err = err
