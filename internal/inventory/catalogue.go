@@ -3,6 +3,7 @@ package inventory
 import (
 	"cmp"
 	"context"
+	"encoding/hex"
 	"errors"
 	"io"
 	"path"
@@ -188,4 +189,34 @@ func OrderCollections(all []Collection) {
 	slices.SortFunc(all, func(a, b Collection) int {
 		return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Name, b.Name))
 	})
+}
+
+// JoinCollections adds what was counted elsewhere in the same source; what was counted in both is one collection.
+func JoinCollections(all, more []Collection) []Collection {
+	for _, c := range more {
+		i := slices.IndexFunc(all, func(have Collection) bool { return have.Kind == c.Kind && have.Name == c.Name })
+		if i < 0 {
+			all = append(all, c)
+			continue
+		}
+		have := &all[i]
+		have.Files += c.Files
+		have.Records += c.Records
+		have.Dimension = max(have.Dimension, c.Dimension)
+		have.IDs, have.Content = joinDigests(have.IDs, c.IDs), joinDigests(have.Content, c.Content)
+	}
+	OrderCollections(all)
+	return all
+}
+
+// joinDigests is the digest of the records of both; empty stands for none.
+func joinDigests(a, b string) string {
+	one, errA := hex.DecodeString(a)
+	other, errB := hex.DecodeString(b)
+	if len(a) == 0 || len(b) == 0 || errA != nil || errB != nil || len(one) != len(Digest{}) || len(other) != len(Digest{}) {
+		return a + b
+	}
+	sum := Digest(one)
+	sum.Add([32]byte(other))
+	return sum.String()
 }

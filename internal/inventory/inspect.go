@@ -49,7 +49,8 @@ func Inspect(ctx context.Context, source string, t Tree, o Options, calls Calls)
 	}
 	finish(in.validators, in.watching, in.recorder)
 	in.counted.Collections = in.recorder.Collections()
-	return &Report{Source: source, Inventory: in.counted, Results: in.recorder.Results()}, nil
+	slices.SortFunc(in.looks.torn, func(a, b tree.RawPath) int { return tree.ComparePaths(string(a), string(b)) })
+	return &Report{Source: source, Inventory: in.counted, Results: in.recorder.Results(), Restless: in.looks.torn}, nil
 }
 
 // inspection is one run of Inspect.

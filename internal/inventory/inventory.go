@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/memsys/docker-memsys/internal/archive"
+	"github.com/memsys/docker-memsys/internal/tree"
 )
 
 // Depth is how closely the data is looked at.
@@ -103,6 +104,8 @@ type Report struct {
 	Source    string    `json:"source"`
 	Inventory Inventory `json:"inventory"`
 	Results   []Result  `json:"results"`
+	// Restless are the files of a live source that looked torn and never kept still: what is in them could not be judged, and was not counted.
+	Restless []tree.RawPath `json:"restless,omitempty"`
 }
 
 // Worst is the worst status of all results: Damaged, then Warning, then Unchecked, then OK.

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/memsys/docker-memsys/internal/tree"
 )
 
 const (
@@ -53,6 +56,7 @@ type looks struct {
 
 	mu       sync.Mutex
 	suspects []*suspect
+	torn     []tree.RawPath // what never kept still
 }
 
 func newLooks(ctx context.Context, in *inspection) *looks {
@@ -224,7 +228,13 @@ func (l *looks) restless(s *suspect) {
 		l.in.recorder.Merge(s.found)
 		return
 	}
-	for _, c := range s.found.damaged() {
+	torn := s.found.damaged()
+	if !slices.ContainsFunc(torn, func(c Check) bool { return c.Group() == Databases }) { // those are looked at in a copy anyway
+		l.mu.Lock()
+		l.torn = append(l.torn, tree.RawPath(s.path))
+		l.mu.Unlock()
+	}
+	for _, c := range torn {
 		l.in.recorder.Find(c, Finding{Status: Unchecked, Path: s.path, Text: "changes all the time: what was read of it is torn"})
 	}
 }

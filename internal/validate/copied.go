@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/memsys/docker-memsys/internal/inventory"
@@ -19,63 +18,67 @@ type place struct{ check, source, path string }
 type look struct {
 	reports map[string]*inventory.Report
 	doubt   string
-	// prints are the contents of the stores in which damage was found, by place.
+	// prints are the contents of the stores in which damage was found, by place, and found is that damage.
 	prints map[place]string
+	found  map[inventory.Finding]bool
+	// held are the restless files that the copy shows, by source.
+	held map[string][]tree.RawPath
 }
 
-// copied looks at the stores of live data in a private copy. What looks damaged there counts if a second copy shows it too, and, where
-// somebody could write meanwhile, nothing has changed between them.
-func (r *Runner) copied(ctx context.Context, p *Plan) (map[string]*inventory.Report, error) {
-	first, err := r.look(ctx, p, true)
+func newLook(doubt string) *look {
+	return &look{
+		reports: map[string]*inventory.Report{}, doubt: doubt, prints: map[place]string{}, found: map[inventory.Finding]bool{}, held: map[string][]tree.RawPath{},
+	}
+}
+
+// copied looks at the stores of live data, and at files that never kept still, in a private copy. What looks damaged there counts if a second
+// copy shows it too, and, where somebody could write meanwhile, nothing has changed between them.
+func (r *Runner) copied(ctx context.Context, p *Plan, w copies) (*look, error) {
+	first, err := r.look(ctx, p, w, true)
 	if err != nil || len(first.prints) == 0 {
-		return first.of(err)
+		return first, err
 	}
 	r.Progress.Report(progress.Event{Step: "copy", Status: progress.Working, Text: "something looks damaged: a second copy is taken before that counts"})
-	second, err := r.look(ctx, p, false)
+	second, err := r.look(ctx, p, w, false)
 	if err != nil {
 		return nil, err
 	}
 	for name, report := range second.reports {
-		confirm(report, first, second)
+		w.confirm(report, first, second)
 		report.Inventory = first.reports[name].Inventory // its records were told
 	}
-	return second.reports, nil
-}
-
-func (l *look) of(err error) (map[string]*inventory.Report, error) {
-	if err != nil {
-		return nil, err
-	}
-	return l.reports, nil
+	return second, nil
 }
 
 // look takes a copy and looks at it.
-func (r *Runner) look(ctx context.Context, p *Plan, tell bool) (out *look, err error) {
-	c, err := p.Copy.Take(ctx)
+func (r *Runner) look(ctx context.Context, p *Plan, w copies, tell bool) (out *look, err error) {
+	c, err := w.plan.Take(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("copy the stores: %w", err)
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
 	r.copies = append(r.copies, c.Quiesce())
-	out = &look{reports: map[string]*inventory.Report{}, doubt: c.Doubt(), prints: map[place]string{}}
+	out = newLook(c.Doubt())
 	for _, s := range p.Sources {
-		stores := p.stores()[s.Name]
-		if len(stores) == 0 {
+		all := w.of(s.Name)
+		if len(all) == 0 {
 			continue
 		}
-		o := p.req.Options
-		o.Skip = append(slices.Clone(o.Skip), string(inventory.Structure)) // of the live files
 		calls := r.calls(s.Name)
 		if !tell {
 			calls.Record = nil
 		}
-		report, err := inventory.Inspect(ctx, s.Name, inventory.OnlyStores(c.Tree(s.Name)), o, calls)
+		report, held, err := w.inspect(ctx, s.Name, c.Tree(s.Name), p.req.Options, calls)
 		if err != nil {
 			return nil, err
 		}
-		out.reports[s.Name] = report
-		for at := range damaged(report) {
-			if out.prints[at], err = c.Print(ctx, s.Name, storeOf(stores, at.path)); err != nil {
+		if out.doubt == "" {
+			held = w.restless[s.Name] // what is not there is gone
+		}
+		out.reports[s.Name], out.held[s.Name] = report, held
+		for f := range damaged(report) {
+			out.found[f] = true
+			if out.prints[findingAt(f)], err = c.Print(ctx, s.Name, storeOf(all, f.Path)); err != nil {
 				return nil, err
 			}
 		}
@@ -83,13 +86,15 @@ func (r *Runner) look(ctx context.Context, p *Plan, tell bool) (out *look, err e
 	return out, nil
 }
 
-// damaged are the places in which a report has damage.
-func damaged(r *inventory.Report) map[place]bool {
-	out := map[place]bool{}
+func findingAt(f inventory.Finding) place { return place{f.Check, f.Source, f.Path} }
+
+// damaged is the damage that a report tells.
+func damaged(r *inventory.Report) map[inventory.Finding]bool {
+	out := map[inventory.Finding]bool{}
 	for _, res := range r.Results {
 		for _, f := range res.Findings {
 			if f.Status == inventory.Damaged {
-				out[place{f.Check, f.Source, f.Path}] = true
+				out[f] = true
 			}
 		}
 	}
@@ -116,7 +121,7 @@ func storeOf(stores []tree.RawPath, path string) []tree.RawPath {
 }
 
 // confirm takes damage back that only one of two copies shows, or that is in what changed between them though it should not.
-func confirm(report *inventory.Report, first, second *look) {
+func (w copies) confirm(report *inventory.Report, first, second *look) {
 	for i := range report.Results {
 		res := &report.Results[i]
 		if res.Status != inventory.Damaged {
@@ -127,13 +132,13 @@ func confirm(report *inventory.Report, first, second *look) {
 			if f.Status != inventory.Damaged {
 				continue
 			}
-			at := place{f.Check, f.Source, f.Path}
+			at := findingAt(*f)
 			was, both := first.prints[at]
 			doubt := first.doubt + second.doubt
 			switch {
 			case !both:
 				f.Status, f.Text = inventory.Unchecked, "one of two copies shows it, so it is being changed: "+f.Text
-			case doubt != "" && was != second.prints[at]:
+			case (doubt != "" || w.isRestless(*f) && !first.found[*f]) && was != second.prints[at]:
 				f.Status, f.Text = inventory.Unchecked, "it is written to while it is read: "+f.Text
 			}
 		}

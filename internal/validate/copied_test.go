@@ -23,9 +23,10 @@ func damage(paths ...string) *inventory.Report {
 }
 
 func seen(doubt, content string, r *inventory.Report) *look {
-	l := &look{reports: map[string]*inventory.Report{"data": r}, doubt: doubt, prints: map[place]string{}}
-	for at := range damaged(r) {
-		l.prints[at] = content
+	l := newLook(doubt)
+	l.reports["data"] = r
+	for f := range damaged(r) {
+		l.prints[findingAt(f)] = content
 	}
 	return l
 }
@@ -43,7 +44,7 @@ func TestDamageCountsOnlyIfTwoCopiesShowIt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			report := c.second.reports["data"]
-			confirm(report, c.first, c.second)
+			copies{}.confirm(report, c.first, c.second)
 			assert.Equal(t, inventory.Worst(report.Results), c.want)
 		})
 	}

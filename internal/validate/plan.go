@@ -36,8 +36,8 @@ type Side interface {
 
 // Copier makes private copies of stores that are live.
 type Copier interface {
-	// Prepare decides how the writers of the stores are held still while they are copied. It changes nothing.
-	Prepare(ctx context.Context, stores map[string][]tree.RawPath) (*CopyPlan, error)
+	// Prepare decides how the writers of stores and files are held still while they are copied. It changes nothing.
+	Prepare(ctx context.Context, paths map[string][]tree.RawPath) (*CopyPlan, error)
 }
 
 // CopyPlan is how private copies are made.

@@ -66,14 +66,16 @@ func (r *Runner) Inspect(ctx context.Context, p *Plan) (map[string]*inventory.Re
 		reports[s.Name] = one
 		r.Progress.Report(progress.Event{Step: "read", Object: s.Name, Status: progress.Done})
 	}
-	if p.Copy == nil {
-		return reports, nil
+	w, err := p.copies(ctx, reports)
+	if err != nil || w.plan == nil {
+		return reports, err
 	}
-	copied, err := r.copied(ctx, p)
+	copied, err := r.copied(ctx, p, w)
 	if err != nil {
 		return nil, err
 	}
-	for name, one := range copied {
+	for name, one := range copied.reports {
+		judged(reports[name], copied.held[name])
 		join(reports[name], one)
 	}
 	return reports, nil
@@ -85,8 +87,7 @@ func (r *Runner) calls(source string) inventory.Calls {
 
 // join adds to the report of a source what was found in the copy of its stores. Files and bytes were counted already.
 func join(into, from *inventory.Report) {
-	into.Inventory.Collections = append(into.Inventory.Collections, from.Inventory.Collections...)
-	inventory.OrderCollections(into.Inventory.Collections)
+	into.Inventory.Collections = inventory.JoinCollections(into.Inventory.Collections, from.Inventory.Collections)
 	for _, res := range from.Results {
 		i := slices.IndexFunc(into.Results, func(have inventory.Result) bool { return have.Check.ID == res.Check.ID })
 		if i < 0 {
