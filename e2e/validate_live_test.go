@@ -18,6 +18,7 @@ import (
 // looks is what docker memsys validate says of data.
 type looks struct {
 	Status  string
+	Seconds float64
 	Results []struct {
 		Check    struct{ ID string }
 		Status   string
@@ -25,8 +26,10 @@ type looks struct {
 		Findings []struct{ Status, Source, Path, Text string }
 	}
 	Copies []struct {
-		Mode  string
-		Tries int
+		Mode    string
+		Tries   int
+		Longest float64
+		Held    []struct{ Mode string }
 	}
 }
 
