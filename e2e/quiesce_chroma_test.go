@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"os"
 	"testing"
 
 	"gotest.tools/v3/assert"
@@ -36,10 +35,7 @@ const post = async (url, body) => {
 
 // TestBackupsOfABusyChromaAreWhole: a real server, its writer in another container that depends on it.
 func TestBackupsOfABusyChromaAreWhole(t *testing.T) {
-	if os.Getenv("MEMSYS_E2E_FULL") == "1" {
-		NeedImage(t, ChromaImage)
-	} else if run(t, "", nil, "docker", "image", "inspect", ChromaImage).ExitCode != 0 {
-		t.Log("not tested: its server comes from outside, and only the full campaign insists on it")
+	if !haveChroma(t) {
 		return
 	}
 	rounds, _ := Campaign(t, 20, 3)

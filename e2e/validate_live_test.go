@@ -23,7 +23,7 @@ type looks struct {
 		Check    struct{ ID string }
 		Status   string
 		Checked  int
-		Findings []struct{ Status, Source, Path, Text string }
+		Findings []struct{ Status, Source, Path, Object, Text string }
 	}
 	Copies []struct {
 		Mode    string

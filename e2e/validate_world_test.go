@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"encoding/json"
-	"os"
 	"strings"
 	"testing"
 
@@ -157,10 +156,7 @@ volumes: {chroma: {}}
 
 // TestARealChromaIsAsked: healthy, down, and with its data where the compose file mounts nothing.
 func TestARealChromaIsAsked(t *testing.T) {
-	if os.Getenv("MEMSYS_E2E_FULL") == "1" {
-		NeedImage(t, ChromaImage)
-	} else if run(t, "", nil, "docker", "image", "inspect", ChromaImage).ExitCode != 0 {
-		t.Log("not tested: its server comes from outside, and only the full campaign insists on it")
+	if !haveChroma(t) {
 		return
 	}
 	t.Run("in its volume", func(t *testing.T) {

@@ -161,7 +161,7 @@ func findingWords(f inventory.Finding) string {
 }
 
 // checkKept compares what was counted with the inventory of the last good backup.
-func (s *session) checkKept(ctx context.Context, wants func(string) bool, counted map[string]inventory.Inventory) []inventory.Result {
+func (s *session) checkKept(ctx context.Context, wants func(string) bool, found *validate.Report) []inventory.Result {
 	all, err := s.Store.List(ctx)
 	if err != nil {
 		return nil // the checks of the backups say so
@@ -180,5 +180,5 @@ func (s *session) checkKept(ctx context.Context, wants func(string) bool, counte
 			before.Inventories[src.Name] = *src.Inventory
 		}
 	}
-	return validate.CheckKept(counted, before, wants)
+	return validate.CheckKept(found.Inventories, before, wants)
 }

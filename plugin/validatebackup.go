@@ -111,7 +111,7 @@ func (a *app) lookInto(ctx context.Context, dir *store.Dir, b store.Backup, o in
 		}
 		req := validate.Request{Backup: b.Name, Project: r.Manifest().Project.Name, Sources: sources, Side: side, Options: o}
 		if bytes != nil {
-			req.More = append(req.More, func(context.Context, func(string) bool, map[string]inventory.Inventory) []inventory.Result {
+			req.More = append(req.More, func(context.Context, func(string) bool, *validate.Report) []inventory.Result {
 				return []inventory.Result{*bytes}
 			})
 		}

@@ -92,14 +92,15 @@ func (s *session) validateData(ctx context.Context, o inventory.Options, opts va
 	}
 	defer func() { err = errors.Join(err, removeScratch(scratch)) }()
 	o.Scratch = scratch
-	plan, err := s.planValidation(ctx, o, s.worldChecks()...)
+	look := &worldLook{s.surroundings()}
+	plan, err := s.planValidation(ctx, o, look.check, s.checkKept, s.checkBackups)
 	if err != nil {
 		return err
 	}
 	if opts.dryRun {
 		return a.printValidatePlan(validatePlan{Plan: plan, Through: s.way.word(), Why: s.way.why}, opts.format)
 	}
-	run := validate.Runner{Clock: a.world.Now, Progress: a.sink()}
+	run := validate.Runner{Clock: a.world.Now, Progress: a.sink(), Before: look.ask}
 	report, err := run.Run(ctx, plan)
 	if err != nil {
 		return err
@@ -158,13 +159,8 @@ func layoutOf(src compose.Source) []string {
 	return out
 }
 
-// worldChecks are the checks of the project beside those of its data.
-func (s *session) worldChecks() []validate.More {
-	return []validate.More{s.validateAgainst, s.checkKept, s.checkBackups}
-}
-
 // checkBackups looks at the backups directory.
-func (s *session) checkBackups(ctx context.Context, wants func(string) bool, _ map[string]inventory.Inventory) []inventory.Result {
+func (s *session) checkBackups(ctx context.Context, wants func(string) bool, _ *validate.Report) []inventory.Result {
 	all, err := s.Store.List(ctx)
 	if err != nil {
 		return validate.NoBackups(err, wants)

@@ -13,24 +13,32 @@ import (
 	"github.com/memsys/docker-memsys/internal/validate"
 )
 
-// validateAgainst makes the checks of the groups connections and mounts that are wanted, and compares what servers tell with the counted
-// contents of the sources, by their names. What is interrupted gives what was found until then.
-func (s *session) validateAgainst(ctx context.Context, wants func(id string) bool, inventories map[string]inventory.Inventory) []inventory.Result {
-	w := s.surroundings(inventories)
-	w.Wants = wants
-	results, _ := w.Check(ctx) // the context's error, which the caller sees too
+// worldLook makes the checks of the groups connections and mounts.
+type worldLook struct{ world *validate.World }
+
+// ask asks the servers before the data is looked at.
+func (l *worldLook) ask(ctx context.Context, wants func(id string) bool) {
+	l.world.Wants = wants
+	l.world.Ask(ctx)
+}
+
+// check makes the checks that are wanted, and compares what servers tell with what was found in the sources. What is
+// interrupted gives what was found until then.
+func (l *worldLook) check(ctx context.Context, wants func(id string) bool, found *validate.Report) []inventory.Result {
+	l.world.Wants, l.world.Inventories, l.world.Results = wants, found.Inventories, found.Results
+	results, _ := l.world.Check(ctx) // the context's error, which the caller sees too
 	return results
 }
 
 // surroundings are what stands around the project's data.
-func (s *session) surroundings(inventories map[string]inventory.Inventory) *validate.World {
+func (s *session) surroundings() *validate.World {
 	w := &validate.World{
 		Project: s.Name, Health: s.HealthEndpoints(s.Config), Chroma: s.ChromaEndpoints(s.Config), Plans: s.Plans(),
 		Variables:  s.Variables(validate.ChromaVariable),
 		OwnMount:   s.ownMount,
 		Containers: s.Containers, Info: s.Info, EngineAddress: s.engineAddress(),
-		Inventories: inventories, Sources: s.Project.Sources(s.live(), s.Config),
-		HTTP: validate.NewHTTPClient(), Now: s.app.world.Now,
+		Sources: s.Project.Sources(s.live(), s.Config),
+		HTTP:    validate.NewHTTPClient(), Now: s.app.world.Now,
 	}
 	if s.reachable() {
 		w.Engine = s.Engine.Client

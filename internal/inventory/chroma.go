@@ -26,6 +26,9 @@ var (
 	chromaIDs = Check{ID: "vectors.chroma-ids", Title: "Chroma records and vectors"}
 )
 
+// ChromaCheck is the check of a Chroma database as a whole: where it has looked at a folder, its collections are counted.
+func ChromaCheck() Check { return chromaSchema }
+
 // chromaDatabase is the name of Chroma's database.
 const chromaDatabase = "chroma.sqlite3"
 

@@ -28,7 +28,7 @@ type target struct {
 // locate finds the address of an endpoint as this machine reaches it.
 func (w *World) locate(e compose.Endpoint) target {
 	if e.URL != "" {
-		return target{URL: e.URL}
+		return target{URL: e.URL, container: w.publisher(e.URL)}
 	}
 	if w.Engine == nil {
 		if host, far := w.engineHost(); host == "" || far || e.Published == "" {
@@ -46,6 +46,25 @@ func (w *World) locate(e compose.Endpoint) target {
 	t := w.reach(e, c)
 	t.container = &c
 	return t
+}
+
+// publisher is the container of the project that publishes the port of an address on the engine's host; nil where none is known to.
+func (w *World) publisher(address string) *engine.Container {
+	u, err := url.Parse(address)
+	host, far := w.engineHost()
+	if err != nil || host == "" || u.Hostname() != host && (far || !isLoopback(u.Hostname())) {
+		return nil
+	}
+	port := cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+	published := func(p engine.Port) bool {
+		return p.HostPort == port && (isAny(p.HostIP) || !far && isLoopback(p.HostIP) || p.HostIP == u.Hostname())
+	}
+	for _, c := range w.mine() {
+		if c.State == engine.Running && slices.ContainsFunc(c.Ports, published) {
+			return &c
+		}
+	}
+	return nil
 }
 
 // running is the container of a service that can answer, or why there is none.

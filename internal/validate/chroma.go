@@ -40,16 +40,29 @@ type chromaServer struct {
 	collections []chromaCollection
 	complete    bool
 	records     int64
+	// places are the tenants and databases of which all collections are listed: TENANT/DATABASE.
+	places []string
 	// problems are what it said in the middle of its answers.
 	problems []string
 }
 
 // chromaCollection is a collection as the server lists it.
 type chromaCollection struct {
-	ID   string `json:"id"`
-	Name string `json:"name"`
+	ID        string `json:"id"`
+	Name      string `json:"name"`
+	Dimension int    `json:"dimension"` // 0: nothing was ever added, or the server does not say
 
 	tenant, database string
+	records          int64
+	uncounted        bool
+}
+
+// full is the name as the inventory has it: with tenant and database where they are not the usual ones.
+func (c chromaCollection) full() string {
+	if c.tenant == defaultTenant && c.database == defaultDatabase {
+		return c.Name
+	}
+	return c.tenant + "/" + c.database + "/" + c.Name
 }
 
 // askChroma asks all servers that are known.
@@ -69,6 +82,14 @@ func (w *World) askChroma(ctx context.Context) []chromaServer {
 
 func (s *chromaServer) address() string { return strings.TrimSuffix(s.at.URL, "/") + "/api/" + s.api }
 
+// service is the service that answers; empty where that is not known.
+func (s *chromaServer) service() string {
+	if s.endpoint.Service == "" && s.at.container != nil {
+		return s.at.container.Service
+	}
+	return s.endpoint.Service
+}
+
 // askServer asks one server for all that it tells.
 func (w *World) askServer(ctx context.Context, s *chromaServer) {
 	ctx, cancel := context.WithTimeoutCause(ctx, chromaTime, fmt.Errorf("it took longer than %s", chromaTime))
@@ -81,7 +102,7 @@ func (w *World) askServer(ctx context.Context, s *chromaServer) {
 	if a, err := w.get(ctx, s.address()+"/version", key, 1<<10); err == nil && a.ok() {
 		s.version = versionOf(a.body)
 	}
-	s.declared = w.declaresAuth(s.endpoint.Service)
+	s.declared = w.declaresAuth(s.service())
 	// The heartbeat answers everyone: only a list tells whether credentials are wanted, and whether ours are right.
 	if s.failed = w.tryKeys(ctx, s, &key, keys); s.failed != "" {
 		return
@@ -201,7 +222,9 @@ func (w *World) list(ctx context.Context, s *chromaServer, key credential) {
 			if err := w.listDatabase(ctx, s, key, tenant, database); err != nil {
 				s.complete = false
 				s.problems = append(s.problems, fmt.Sprintf("cannot list the collections of %s/%s: %v", tenant, database, err))
+				continue
 			}
+			s.places = append(s.places, tenant+"/"+database)
 		}
 	}
 }
@@ -266,7 +289,9 @@ func (w *World) listDatabase(ctx context.Context, s *chromaServer, key credentia
 
 // count asks each collection for its number of records.
 func (w *World) count(ctx context.Context, s *chromaServer, key credential) {
-	for _, c := range s.collections {
+	for i := range s.collections {
+		c := &s.collections[i]
+		c.uncounted = true
 		address := s.address() + "/collections/" + url.PathEscape(c.ID) + "/count"
 		if s.api == "v2" {
 			address = s.address() + "/tenants/" + url.PathEscape(c.tenant) + "/databases/" + url.PathEscape(c.database) + "/collections/" + url.PathEscape(c.ID) + "/count"
@@ -286,6 +311,7 @@ func (w *World) count(ctx context.Context, s *chromaServer, key credential) {
 			}
 			continue
 		}
+		c.records, c.uncounted = n, false
 		s.records += n
 	}
 }

@@ -28,6 +28,8 @@ type chroma struct {
 	// tenants are the databases of each, with the names of their collections; each has five records.
 	tenants map[string]map[string][]string
 	broken  string // the collection that cannot be counted
+	// dimension is that of all collections; 0: not told.
+	dimension int
 }
 
 func oneDatabase(names ...string) map[string]map[string][]string {
@@ -36,6 +38,23 @@ func oneDatabase(names ...string) map[string]map[string][]string {
 
 func (c chroma) serve(t *testing.T) string {
 	t.Helper()
+	srv := httptest.NewServer(c.handler())
+	t.Cleanup(srv.Close)
+	return srv.URL
+}
+
+// serveEither serves as the server that the pointer points to, and returns its port.
+func serveEither(t *testing.T, server **chroma) string {
+	t.Helper()
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		one := **server
+		one.v2, one.gone = true, true
+		one.handler().ServeHTTP(w, r)
+	})
+	return strings.TrimPrefix(url, "http://127.0.0.1:")
+}
+
+func (c chroma) handler() http.Handler {
 	mux := http.NewServeMux()
 	for version, on := range map[string]bool{"v1": c.v1, "v2": c.v2} {
 		if on {
@@ -48,9 +67,7 @@ func (c chroma) serve(t *testing.T) string {
 			fmt.Fprint(w, `{"error":"Unimplemented","message":"The v1 API is deprecated. Please use /v2 apis"}`)
 		})
 	}
-	srv := httptest.NewServer(mux)
-	t.Cleanup(srv.Close)
-	return srv.URL
+	return mux
 }
 
 func (c chroma) api(mux *http.ServeMux, version string) {
@@ -94,12 +111,16 @@ func (c chroma) list(r *http.Request, tenant, database string) (any, int) {
 		return map[string]string{"error": "NotFoundError"}, http.StatusNotFound
 	}
 	out := []map[string]any{}
+	var dimension any
+	if c.dimension > 0 {
+		dimension = c.dimension
+	}
 	var limit, offset int
 	fmt.Sscan(r.URL.Query().Get("limit"), &limit)
 	fmt.Sscan(r.URL.Query().Get("offset"), &offset)
 	for i, n := range names {
 		if i >= offset && len(out) < limit {
-			out = append(out, map[string]any{"id": tenant + "-" + database + "-" + n, "name": n, "dimension": nil})
+			out = append(out, map[string]any{"id": tenant + "-" + database + "-" + n, "name": n, "dimension": dimension})
 		}
 	}
 	return out, http.StatusOK
@@ -365,17 +386,6 @@ func TestAnEmptyChromaInTheLayerIsAWarning(t *testing.T) {
 	fake.SetState(id, engine.Exited)
 	w.Containers, _ = fake.Containers(t.Context(), engine.Filter{})
 	says(t, only(t, w, layerCheck()), inventory.Damaged, "docker compose down deletes it")
-}
-
-func TestCollectionsThatNobodyListsAreAWarning(t *testing.T) {
-	w, _, _ := chromaContainer(t, "/data")
-	w.Sources = []compose.Source{{Name: "chroma", Mounts: []compose.Mount{{Service: "chroma", Target: "/data"}}}}
-	w.Inventories = map[string]inventory.Inventory{"chroma": {Collections: []inventory.Collection{
-		{Kind: inventory.KindChroma, Name: "chroma.sqlite3#memories", Records: 5}, {Kind: inventory.KindSQLite, Name: "chroma.sqlite3#x"},
-	}}}
-	says(t, only(t, w, collectionsCheck()), inventory.Warning, "lists no collection, but its folder has 1 collection: memories")
-	w.Inventories = nil
-	says(t, only(t, w, collectionsCheck()), inventory.OK)
 }
 
 func TestWhereCollectionsAreKeptMayBeUnknown(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/memsys/docker-memsys/compose"
 	"github.com/memsys/docker-memsys/internal/engine"
 	"github.com/memsys/docker-memsys/internal/inventory"
 )
@@ -141,48 +140,6 @@ func (w *World) checkCollections(ctx context.Context, v *verdict, servers []chro
 	if len(servers) == 0 {
 		v.tell("no Chroma server is known")
 	}
-}
-
-func (w *World) compareCollections(ctx context.Context, v *verdict, s chromaServer) {
-	c := *s.at.container
-	listed := count(int64(len(s.collections)), "collection")
-	places := w.chromaPlaces(ctx, c)
-	i := slices.IndexFunc(places, func(p chromaPlace) bool { return p.mount == nil })
-	switch {
-	case i >= 0 && len(s.collections) > 0:
-		v.find(inventory.Damaged, c.Name, "lists %s with %s, but keeps them in %s of its own writable layer, in no mount: no backup has them, and docker compose down deletes them. %s",
-			listed, count(s.records, "record"), places[i].dir, wrongMount(c, places[i].dir))
-		return
-	case len(places) == 0 && len(s.collections) > 0:
-		v.find(inventory.Warning, c.Name, "lists %s, but there is no %s at any of its mounts: where it keeps them is not known", listed, chromaFile)
-		return
-	case len(places) > 0:
-		v.tell("%s keeps its %s in %s", c.Name, listed, places[0].dir)
-	}
-	if kept, names := w.onDisk(s.endpoint.Service); len(s.collections) == 0 && s.complete && kept > 0 {
-		v.find(inventory.Warning, c.Name, "lists no collection, but its folder has %s: %s. It may use another folder, tenant or database", count(kept, "collection"), names)
-	}
-}
-
-// onDisk counts the collections in the sources that a service has mounted.
-func (w *World) onDisk(service string) (int64, string) {
-	var names []string
-	for _, src := range w.Sources {
-		if !slices.ContainsFunc(src.Mounts, func(m compose.Mount) bool { return m.Service == service }) {
-			continue
-		}
-		for _, c := range w.Inventories[src.Name].Collections {
-			if c.Kind == inventory.KindChroma {
-				_, name, _ := strings.Cut(c.Name, "#")
-				names = append(names, name)
-			}
-		}
-	}
-	shown := names
-	if len(shown) > 5 {
-		shown = append(slices.Clone(shown[:5]), "…")
-	}
-	return int64(len(names)), strings.Join(shown, ", ")
 }
 
 // wrongMount explains where Chroma's data belongs, by what the container has mounted instead.

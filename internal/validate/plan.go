@@ -84,8 +84,8 @@ type Request struct {
 	Warnings []string
 }
 
-// More makes further checks, those that are wanted. It is told what was counted in the sources, by their names.
-type More func(ctx context.Context, wants func(id string) bool, counted map[string]inventory.Inventory) []inventory.Result
+// More makes further checks, those that are wanted. It is told what was found so far: all that is in the sources.
+type More func(ctx context.Context, wants func(id string) bool, found *Report) []inventory.Result
 
 // Plan is what a validation will look at, and how.
 type Plan struct {
@@ -152,6 +152,8 @@ type Runner struct {
 	Progress progress.Sink
 	// Record is told each record, as inventory.Calls.Record; nil where nobody wants them.
 	Record func(inventory.Record)
+	// Before is called before the sources are read, with the checks that are wanted; nil where nothing is to be asked then.
+	Before func(ctx context.Context, wants func(id string) bool)
 
 	copies []archive.Quiesce // how services were held still for each copy
 }

@@ -14,6 +14,9 @@ func (r *Runner) Run(ctx context.Context, p *Plan) (*Report, error) {
 	report := &Report{
 		Backup: p.Backup, Project: p.Project, Began: began, Depth: p.Depth, Results: []inventory.Result{}, Inventories: map[string]inventory.Inventory{},
 	}
+	if r.Before != nil {
+		r.Before(ctx, p.wants)
+	}
 	reports, err := r.Inspect(ctx, p)
 	if err != nil {
 		return nil, err
@@ -29,7 +32,7 @@ func (r *Runner) Run(ctx context.Context, p *Plan) (*Report, error) {
 	}
 	report.Copies = r.copies
 	for _, more := range p.req.More {
-		report.Results = append(report.Results, more(ctx, p.wants, report.Inventories)...)
+		report.Results = append(report.Results, more(ctx, p.wants, report)...)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)

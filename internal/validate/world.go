@@ -40,8 +40,10 @@ type World struct {
 	// EngineAddress is how the engine is reached: unix:///var/run/docker.sock, ssh://me@box.
 	EngineAddress string
 
-	// Inventories are the counted contents of the sources, and Sources where they are mounted, to compare with what a server tells; nil: no comparison.
+	// Inventories are the counted contents of the sources, Results what was found in them, and Sources where they are mounted, to compare with what
+	// a server tells; nil: no comparison.
 	Inventories map[string]inventory.Inventory
+	Results     []inventory.Result
 	Sources     []compose.Source
 
 	HTTP *http.Client
@@ -55,6 +57,7 @@ type World struct {
 	Wants func(id string) bool
 
 	layers map[string]layer // by container, once it was asked for
+	before []chromaServer   // what the servers told before the data was looked at
 }
 
 const (
@@ -91,6 +94,14 @@ func layerCheck() inventory.Check {
 
 func sharedCheck() inventory.Check {
 	return inventory.Check{ID: "mounts.shared", Title: "shared and missing places"}
+}
+
+// Ask asks the servers for their collections before the data is looked at. Who writes meanwhile makes the two differ; so only what a server says
+// before and after is compared with what was counted in between.
+func (w *World) Ask(ctx context.Context) {
+	if w.wants(collectionsCheck()) {
+		w.before = w.askChroma(ctx)
+	}
 }
 
 // Check makes the checks that are wanted, and returns their results in the order of WorldChecks. Its error is the context's.
