@@ -1,6 +1,7 @@
 package validate
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -363,6 +364,27 @@ func TestChromaInItsContainersLayerIsFound(t *testing.T) {
 		"Stop the service, copy it out (docker cp memory-chroma-1:/data DIR), then mount a volume or folder at /data that has it"
 	says(t, only(t, w, collectionsCheck()), inventory.Damaged, "memory-chroma-1: lists 1 collection with 5 records, but keeps them in /data", explained)
 	says(t, only(t, w, layerCheck()), inventory.Damaged, "memory-chroma-1:/data: a Chroma database (2 files, 1.2MB)", explained)
+}
+
+// baked is an engine whose containers have one more file, from their image.
+type baked struct {
+	Engine
+	file string
+}
+
+func (b baked) Stat(ctx context.Context, id, name string) (engine.PathInfo, error) {
+	if name == b.file {
+		return engine.PathInfo{Name: chromaFile, Size: 1000, Mode: 0o644}, nil
+	}
+	return b.Engine.Stat(ctx, id, name)
+}
+
+// TestAStoreOfTheImageIsNothingToLose: what nobody has written in this container comes back with its image.
+func TestAStoreOfTheImageIsNothingToLose(t *testing.T) {
+	w, fake, _ := chromaContainer(t, "/data", "memories")
+	assert.NilError(t, os.WriteFile(filepath.Join(w.Containers[0].Mounts[0].Source, chromaFile), []byte("x"), 0o600))
+	w.Engine = baked{fake, "/chroma/chroma.sqlite3"}
+	says(t, only(t, w, collectionsCheck()), inventory.OK, "keeps its 1 collection in /data")
 }
 
 func TestAChromaOfBefore10InTheLayerIsFoundToo(t *testing.T) {

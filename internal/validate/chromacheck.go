@@ -69,8 +69,7 @@ const chromaFile = "chroma.sqlite3"
 
 // chromaPlace is a folder of a container with a Chroma store in it.
 type chromaPlace struct {
-	dir  string
-	size int64
+	dir string
 	// mount is what it lies in; nil is the container's own layer.
 	mount *engine.Mount
 }
@@ -90,11 +89,13 @@ func (w *World) chromaPlaces(ctx context.Context, c engine.Container) []chromaPl
 			dirs = append(dirs, path.Clean(dir))
 		}
 	}
-	for _, change := range w.layerOf(ctx, c).changes {
+	layer, written := w.layerOf(ctx, c), []string{}
+	for _, change := range layer.changes {
 		if path.Base(change.Path) == chromaFile && !change.Removed {
-			dirs = append(dirs, path.Dir(change.Path))
+			written = append(written, path.Dir(change.Path))
 		}
 	}
+	dirs = append(dirs, written...)
 	slices.Sort(dirs)
 	var found []chromaPlace
 	for _, dir := range slices.Compact(dirs) {
@@ -102,7 +103,11 @@ func (w *World) chromaPlaces(ctx context.Context, c engine.Container) []chromaPl
 		if err != nil || !info.Mode.IsRegular() {
 			continue
 		}
-		found = append(found, chromaPlace{dir: dir, size: info.Size, mount: mountOf(c, dir)})
+		mount := mountOf(c, dir)
+		if mount == nil && layer.err == nil && !slices.Contains(written, dir) {
+			continue // it is the image's, and comes back with it
+		}
+		found = append(found, chromaPlace{dir: dir, mount: mount})
 	}
 	return found
 }

@@ -252,12 +252,16 @@ func (w *World) checkAnonymous(ctx context.Context, v *verdict, c engine.Contain
 		if m.Type != "volume" || !compose.IsAnonymous(m.Name) || isNoise(m.Destination) {
 			continue
 		}
+		text := "whatever is in it"
 		if w.Empty != nil {
-			if empty, err := w.Empty(m.Source); err == nil && empty {
+			empty, err := w.Empty(m.Source)
+			if err == nil && empty {
 				continue
 			}
+			if err == nil {
+				text = "data"
+			}
 		}
-		text := "data"
 		if info, err := w.Engine.Stat(ctx, c.ID, path.Join(m.Destination, chromaFile)); err == nil && info.Mode.IsRegular() {
 			text = "a Chroma database"
 		}

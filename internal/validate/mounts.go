@@ -122,7 +122,7 @@ func hidden(option string, options map[string]string) string {
 	}
 	parts := strings.Split(options[option], ",")
 	for i, part := range parts {
-		if key, _, ok := strings.Cut(part, "="); ok && strings.Contains(strings.ToLower(key), "pass") {
+		if key, _, ok := strings.Cut(part, "="); ok && (strings.Contains(strings.ToLower(key), "pass") || strings.EqualFold(key, "secret")) {
 			parts[i] = key + "=…"
 		}
 	}

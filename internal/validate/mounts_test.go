@@ -71,8 +71,8 @@ func TestMountsAreAsTheComposeFileSays(t *testing.T) {
 func TestAVolumeThatComposeWouldMakeAnewIsNamed(t *testing.T) {
 	v := &compose.VolumeInfo{Key: "v", Name: "memory_v", Options: map[string]string{"type": "nfs", "o": "addr=a,password=neu", "device": ":/b"}}
 	w, fake, _ := mounted(t, []compose.Planned{{Type: "volume", Volume: v, Target: "/v"}}, engine.Mount{Type: "volume", Name: "memory_v", Destination: "/v"})
-	fake.AddVolume(engine.Volume{Name: "memory_v", Driver: "local", Options: map[string]string{"type": "nfs", "o": "addr=a,password=alt", "device": ":/b"}})
-	says(t, only(t, w, matchCheck()), inventory.Warning, `was made with o="addr=a,password=…"`, "would delete it with its data")
+	fake.AddVolume(engine.Volume{Name: "memory_v", Driver: "local", Options: map[string]string{"type": "nfs", "o": "addr=a,password=alt,secret=alt", "device": ":/b"}})
+	says(t, only(t, w, matchCheck()), inventory.Warning, `was made with o="addr=a,password=…,secret=…"`, "would delete it with its data")
 	fake.AddVolume(engine.Volume{Name: "memory_v", Driver: "rclone"})
 	says(t, only(t, w, matchCheck()), inventory.Warning, "is of driver rclone, in the compose file of local")
 	v.External = true
@@ -168,6 +168,8 @@ func TestVolumesWithoutNamesAreNamed(t *testing.T) {
 	r := only(t, w, layerCheck())
 	says(t, r, inventory.Warning, "memory-app-1:/data: data lies in a volume without a name")
 	assert.Equal(t, len(r.Findings), 1)
+	w.Empty = func(string) (bool, error) { return false, fs.ErrPermission }
+	says(t, only(t, w, layerCheck()), inventory.Warning, "memory-app-1:/nothing: whatever is in it lies in a volume without a name")
 }
 
 func TestWhatSeveralWriteIsNamed(t *testing.T) {
