@@ -233,7 +233,7 @@ func (c *comparison) result() diffObject {
 		n := c.counts[files.Collections[i].Source]
 		files.Collections[i].Before, files.Collections[i].After = n[0], n[1]
 	}
-	out := diffObject{Before: c.sideObject(0), After: c.sideObject(1), Notes: c.notes, More: d.More + files.More}
+	out := diffObject{Before: c.sideObject(0), After: c.sideObject(1), Collections: []inventory.CollectionDiff{}, Notes: c.notes, More: d.More + files.More}
 	for _, one := range append(d.Collections, files.Collections...) {
 		if !c.left[one.Source] {
 			out.Collections = append(out.Collections, one)
