@@ -17,6 +17,7 @@ import (
 // Bounds of the attempts to find a moment in which nothing is in the middle of a change.
 const (
 	maxTries  = 30
+	maxBusy   = 10 // of those, in which a container could not be frozen
 	settleFor = 30 * time.Second
 	firstWait = 20 * time.Millisecond
 	lastWait  = 200 * time.Millisecond
@@ -42,6 +43,12 @@ func (r *Runner) settle(ctx context.Context, p *Plan, log *heldLog) (*settled, e
 		log.tries++
 		start := r.Clock()
 		held, err := r.Quiescer.Hold(ctx, plan)
+		if why, ok := busy(err); ok && log.tries < maxBusy {
+			if err := r.wait(ctx, log.tries, why); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		if stopping, ok := instead(plan, err); ok {
 			plan = stopping
 			continue
@@ -62,10 +69,19 @@ func (r *Runner) settle(ctx context.Context, p *Plan, log *heldLog) (*settled, e
 			plan = r.stopInstead(p, plan, moving)
 			continue
 		}
-		if err := r.wait(ctx, log.tries, moving[0]); err != nil {
+		if err := r.wait(ctx, log.tries, progress.Event{Object: place(moving[0]), Text: moving[0].Error}); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// busy tells what could not be frozen just now, though the engine knows how to.
+func busy(err error) (progress.Event, bool) {
+	var cannot *quiesce.CannotPauseError
+	if !errors.As(err, &cannot) || !cannot.Busy {
+		return progress.Event{}, false
+	}
+	return progress.Event{Object: cannot.Item.Label(), Text: "could not be frozen at once, it is tried again"}, true
 }
 
 // instead is the plan that stops what the engine cannot pause, where the user leaves the choice.
@@ -111,8 +127,8 @@ func (r *Runner) stopInstead(p *Plan, plan quiesce.Plan, moving []archive.Proble
 }
 
 // wait lets the writers go on for a while.
-func (r *Runner) wait(ctx context.Context, tries int, why archive.Problem) error {
-	r.Progress.Report(progress.Event{Step: "settle", Object: place(why), Status: progress.Working, Text: why.Error})
+func (r *Runner) wait(ctx context.Context, tries int, why progress.Event) error {
+	r.Progress.Report(progress.Event{Step: "settle", Object: why.Object, Status: progress.Working, Text: why.Text})
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)

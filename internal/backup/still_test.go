@@ -3,6 +3,7 @@ package backup
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/engine"
+	"github.com/memsys/docker-memsys/internal/engine/enginetest"
 	"github.com/memsys/docker-memsys/internal/quiesce"
 )
 
@@ -65,6 +67,33 @@ func TestAWriterThatNeverRestsIsStopped(t *testing.T) {
 	assert.Assert(t, res.Complete, "%v", res.Problems)
 	assert.Equal(t, m.looked, maxTries+1)
 	assert.Equal(t, res.Held[0].Mode, "stop")
+}
+
+// TestAWriterThatCannotBeFrozenAtOnceIsNotStopped: a program that waits for its disk is frozen a little later. One that never is, is stopped.
+func TestAWriterThatCannotBeFrozenAtOnceIsNotStopped(t *testing.T) {
+	for name, c := range map[string]struct {
+		fails, tries int
+		mode         string
+	}{
+		"a few times": {3, 4, "pause"},
+		"always":      {maxTries, maxBusy + 1, "stop"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, failed := newBed(t), 0
+			b.engine.Before(func(call enginetest.Call) error {
+				if call.Name != "Pause" || failed == c.fails {
+					return nil
+				}
+				failed++
+				return errors.New("Cannot pause container x: OCI runtime pause failed: unable to freeze: unknown")
+			})
+			res, _, err := b.moodyRun(t, quiesce.Auto, 0)
+			assert.NilError(t, err)
+			assert.Assert(t, res.Complete, "%v", res.Problems)
+			assert.Equal(t, res.Held[0].Mode, c.mode)
+			assert.Equal(t, res.Tries, c.tries)
+		})
+	}
 }
 
 func TestWhatMakesNoSenseWhenItsWriterIsStoppedIsTold(t *testing.T) {

@@ -96,10 +96,12 @@ type Hooks interface {
 	PostStart(ctx context.Context, it Item) error
 }
 
-// CannotPauseError says that the engine has no way to pause a container.
+// CannotPauseError says that the engine has no way to pause a container, or, if Busy, did not manage to just now: a program that waits for a
+// slow disk cannot be frozen before it has what it waits for.
 type CannotPauseError struct {
 	Item Item
 	Err  error
+	Busy bool
 }
 
 // Error says what the engine said.
@@ -217,7 +219,7 @@ func (q *Quiescer) hold(ctx context.Context, h *Held, it Item) error {
 		return nil
 	}
 	if err != nil && it.Action == Pause && strings.Contains(strings.ToLower(err.Error()), "cannot pause") {
-		err = &CannotPauseError{it, err}
+		err = &CannotPauseError{Item: it, Err: err, Busy: strings.Contains(err.Error(), "unable to freeze")}
 	}
 	if err != nil {
 		return fmt.Errorf("hold %s still: %w", it.Label(), err)
