@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"gotest.tools/v3/assert"
 	"gotest.tools/v3/icmd"
@@ -26,6 +27,9 @@ const loadedSample = sampleOverride + `
     image: ` + WriterImage + `
     volumes: ["${MEMORY_SYSTEM_HOME}/data/load:/data"]
 `
+
+// writeLimit is how long those who write may need for something on a busy machine.
+const writeLimit = 20 * time.Second
 
 // pulse is how far each of those who write has come.
 type pulse func() map[string]int64
@@ -76,7 +80,7 @@ func goOn(t *testing.T, writes pulse, before map[string]int64) {
 			}
 		}
 		return poll.Success()
-	}, poll.WithTimeout(resumeLimit))
+	}, poll.WithTimeout(writeLimit))
 }
 
 // TestValidationsOfALoadedSampleFindNoDamage: files replaced, rewritten in place and appended to, databases with a log and with a journal, and memories
