@@ -227,6 +227,7 @@ func (c *comparison) tookFiles(source string, found []tree.Difference, folders m
 		case d.Field == "unreadable":
 			c.notes = append(c.notes, fmt.Sprintf("%s/%s of the live data: %s", source, d.Path, d.Got))
 		case folders[d.Path], d.Field == "extra" && d.Got == string(tree.Dir):
+		case d.Path == "." && c.holds(source, "."): // a source that is one file, which no rule leaves out
 		case d.Field == "missing":
 			all[d.Path] = inventory.Gone
 		case d.Field == "extra":

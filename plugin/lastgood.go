@@ -104,7 +104,7 @@ func notGood(found *validate.Found) error {
 	}
 	var texts []string
 	for _, u := range bad {
-		texts = append(texts, fmt.Sprintf("%s/%s (%s)", u.Source, u.Path, passedText(u)))
+		texts = append(texts, fmt.Sprintf("%s (%s)", u.Where(), passedText(u)))
 	}
 	return &outcome{
 		code: exitFailed, message: "no backup has a good " + strings.Join(shortened(texts, 3), ", ") + "; nothing was changed",
@@ -229,11 +229,8 @@ func (a *app) unitsText(units []*validate.Unit) string {
 
 // unitWords names a unit for a person.
 func unitWords(u *validate.Unit) string {
-	switch {
-	case u.Store && u.Path == ".":
-		return "take the whole store " + u.Source
-	case u.Store:
-		return fmt.Sprintf("take the whole store %s/%s (its files make sense only together)", u.Source, u.Path)
+	if u.Store {
+		return "take the whole store " + u.Where() + " (its files make sense only together)"
 	}
-	return fmt.Sprintf("take %s/%s", u.Source, u.Path)
+	return "take " + u.Where()
 }

@@ -2,16 +2,20 @@ package plugin
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/memsys/docker-memsys/compose"
 	"github.com/memsys/docker-memsys/internal/display"
 	"github.com/memsys/docker-memsys/internal/inventory"
 	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/store"
+	"github.com/memsys/docker-memsys/internal/tree"
 	"github.com/memsys/docker-memsys/internal/validate"
 )
 
@@ -68,18 +72,36 @@ func (a *app) validateRepair(ctx context.Context, opts validateOptions) error {
 		}
 	}
 	switch {
-	case len(m.groups) == 0 && opts.format != "":
-		return a.reported(first, look)
-	case dryRun || len(m.groups) == 0:
+	case len(m.groups) == 0:
+		return a.unmended(first, m, opts, verdict)
+	case dryRun:
 		return verdict
 	}
 	return a.validateLive(ctx, look, func(r *validate.Report) error {
 		err := a.reported(r, look)
 		if r.Status == inventory.Damaged {
-			return &outcome{code: exitDamaged, message: "still damaged: " + verdictText(r, inventory.Damaged), hint: m.next()}
+			return m.failed(r, "still damaged: ")
 		}
 		return err
 	})
+}
+
+// unmended ends a run that has nothing to restore, or nothing to restore it from. verdict is that of the look.
+func (a *app) unmended(first *validate.Report, m mending, opts validateOptions, verdict error) error {
+	if opts.format != "" {
+		if err := a.printValidation(first, opts); err != nil {
+			return err
+		}
+	}
+	switch {
+	case first.Status == inventory.Damaged && opts.dryRun:
+		return verdict
+	case first.Status == inventory.Damaged:
+		return m.failed(first, "nothing could be mended: ")
+	case opts.format == "":
+		return errors.Join(writeClean(a.err, "nothing is damaged: there is nothing to mend\n"), verdict)
+	}
+	return verdict
 }
 
 // restores are the options of the restores that mend.
@@ -92,6 +114,11 @@ type mending struct {
 	groups [][]*validate.Unit
 	// person are words for what is damaged and not mended: what must be done is theirs to know.
 	person []string
+}
+
+// failed is the outcome of a mending after which something is damaged.
+func (m mending) failed(r *validate.Report, prefix string) error {
+	return &outcome{code: exitDamaged, message: prefix + verdictText(r, inventory.Damaged), hint: m.next()}
 }
 
 // next is what is left for a person to do.
@@ -132,6 +159,10 @@ func (a *app) mend(ctx context.Context, report *validate.Report, o restoreOption
 		return m, err
 	}
 	found, err := s.findLastGood(ctx, validate.LastGood{Exact: files})
+	if none := (*store.NotFoundError)(nil); errors.As(err, &none) {
+		m.person = append(m.person, plural(countPaths(files), "damaged file", "damaged files")+": there is no backup to take them from")
+		return m, nil
+	}
 	if err != nil {
 		return m, err
 	}
@@ -139,7 +170,7 @@ func (a *app) mend(ctx context.Context, report *validate.Report, o restoreOption
 		m.person = append(m.person, path+": no backup has it")
 	}
 	for _, u := range found.Units {
-		at := u.Source + "/" + u.Path
+		at := u.Where()
 		switch {
 		case u.Backup == "":
 			m.person = append(m.person, at+": no backup has it undamaged ("+passedText(u)+")")
@@ -152,6 +183,26 @@ func (a *app) mend(ctx context.Context, report *validate.Report, o restoreOption
 	}
 	m.groups = found.ByBackup()
 	return m, nil
+}
+
+// isGone tells whether the folder of a source is not there, as far as this process can see that.
+func (s *session) isGone(ctx context.Context, src compose.Source) bool {
+	if s.way == nil || s.way.helper {
+		return false
+	}
+	at, err := s.place(ctx, src)
+	if err != nil {
+		return false
+	}
+	_, err = tree.Lstat(at)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+func countPaths(files map[string][]string) (n int64) {
+	for _, paths := range files {
+		n += int64(len(paths))
+	}
+	return n
 }
 
 // findingWords names a finding for a person.
@@ -175,6 +226,11 @@ func (s *session) checkKept(ctx context.Context, wants func(string) bool, found 
 		return nil
 	}
 	before := validate.Before{Backup: b.Name, Inventories: map[string]inventory.Inventory{}}
+	for _, src := range s.Sources {
+		if src.Excluded == "" && found.Inventories[src.Name].Files == 0 && s.isGone(ctx, src) {
+			before.Gone = append(before.Gone, src.Name)
+		}
+	}
 	for _, src := range m.Sources {
 		if src.Inventory != nil && src.Missing == "" {
 			before.Inventories[src.Name] = *src.Inventory

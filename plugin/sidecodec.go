@@ -87,7 +87,7 @@ func wrapping[E error](name string, out func(E) wrapped, in func(wrapped) error)
 		},
 		Decode: func(kind string, data json.RawMessage) error {
 			var w wrapped
-			if kind != name || json.Unmarshal(data, &w) != nil {
+			if kind != name || helper.Unmarshal(data, &w) != nil {
 				return nil
 			}
 			return in(w)

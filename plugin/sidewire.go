@@ -126,7 +126,7 @@ func on[P, R any](f func(ctx context.Context, p P) (R, error)) helper.Handler {
 	return func(ctx context.Context, raw json.RawMessage) (any, error) {
 		var p P
 		if len(raw) > 0 {
-			if err := json.Unmarshal(raw, &p); err != nil {
+			if err := helper.Unmarshal(raw, &p); err != nil {
 				return nil, fmt.Errorf("read a request: %w", err)
 			}
 		}

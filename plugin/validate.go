@@ -119,6 +119,9 @@ func (o *validateOptions) check(args []string) error {
 	if err := validate.Known(append(slices.Clone(o.checks), o.skip...), compose.Nearest); err != nil {
 		return &usageError{message: err.Error(), hint: "docker memsys validate --list-checks"}
 	}
+	if !o.listChecks && !validate.Some(inventory.Options{Checks: trimmed(o.checks), Skip: trimmed(o.skip)}, len(args) > 0) {
+		return &usageError{message: "--checks and --skip leave no check that can be made of " + subjectOf(args), hint: "docker memsys validate --list-checks"}
+	}
 	if len(args) > 0 && (o.quiesce != "" || o.noPause) {
 		return usagef("a backup has no writers to hold still: --quiesce and --no-pause are for live data")
 	}
@@ -128,15 +131,33 @@ func (o *validateOptions) check(args []string) error {
 	if err := o.repairOptions.check(args, o.format); err != nil {
 		return err
 	}
+	return o.checkFormat()
+}
+
+// checkFormat refuses formats that say nothing: of words json, and junit for a report. A wrong word would be taken for a template that prints itself.
+func (o *validateOptions) checkFormat() error {
+	report := !o.listChecks && !o.dryRun
 	switch {
+	case report && o.format == formatJUnit, o.format == "", o.format == "json":
+		return nil
+	case o.format == formatJUnit:
+		return usagef("--format junit is for reports: --dry-run and --list-checks take json or a template")
+	case !strings.Contains(o.format, "{{"):
+		return usagef("--format %s means nothing: use json, junit or a template such as '{{.Status}}'", o.format)
 	case o.listChecks:
 		return checkFormat(o.format, checkObject{})
 	case o.dryRun:
 		return checkFormat(o.format, validatePlan{Plan: &validate.Plan{}})
-	case o.format == formatJUnit:
-		return nil
 	}
 	return checkFormat(o.format, validate.Report{})
+}
+
+// subjectOf is what is looked at in words.
+func subjectOf(args []string) string {
+	if len(args) > 0 {
+		return "a backup"
+	}
+	return "live data"
 }
 
 // overrides are the settings that the flags give.

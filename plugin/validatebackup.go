@@ -96,6 +96,9 @@ func (a *app) validateArchive(ctx context.Context, dir *store.Dir, b store.Backu
 // lookInto proves the bytes of an archive and looks at the data in it; nil for a dry run, whose plan it prints.
 func (a *app) lookInto(ctx context.Context, dir *store.Dir, b store.Backup, o inventory.Options, opts validateOptions) (*validate.Report, error) {
 	var report *validate.Report
+	if err := a.knowsSources(b, opts); err != nil {
+		return nil, err
+	}
 	bytes, err := a.proveBytes(ctx, dir, b, o, opts)
 	if err != nil {
 		return nil, err
@@ -105,7 +108,7 @@ func (a *app) lookInto(ctx context.Context, dir *store.Dir, b store.Backup, o in
 	}
 	err = withArchive(b, func(r *archive.Reader) error {
 		side := archiveSide{r}
-		sources, err := side.sources(opts.sources)
+		sources, err := side.sources(b, opts.sources)
 		if err != nil {
 			return err
 		}
@@ -127,6 +130,21 @@ func (a *app) lookInto(ctx context.Context, dir *store.Dir, b store.Backup, o in
 		return err
 	})
 	return report, err
+}
+
+// knowsSources refuses sources that an archive does not have before all of it is read. One that cannot be opened is not its matter.
+func (a *app) knowsSources(b store.Backup, opts validateOptions) error {
+	if len(opts.sources) == 0 {
+		return nil
+	}
+	err := withArchive(b, func(r *archive.Reader) error {
+		_, err := archiveSide{r}.sources(b, opts.sources)
+		return err
+	})
+	if wrong := (*usageError)(nil); errors.As(err, &wrong) {
+		return wrong
+	}
+	return nil
 }
 
 // proveBytes reads every byte of an archive; nil where that is not asked for.
@@ -183,7 +201,7 @@ func (a *app) inspectBackup(ctx context.Context, b store.Backup, o inventory.Opt
 	defer func() { err = errors.Join(err, removeScratch(o.Scratch)) }()
 	err = withArchive(b, func(r *archive.Reader) error {
 		side := archiveSide{r}
-		sources, err := side.sources(nil)
+		sources, err := side.sources(b, nil)
 		if err != nil {
 			return err
 		}
@@ -204,7 +222,7 @@ type archiveSide struct{ reader *archive.Reader }
 var _ validate.Side = archiveSide{}
 
 // sources are those of the archive, or those of them that are wanted.
-func (s archiveSide) sources(wanted []string) ([]validate.Source, error) {
+func (s archiveSide) sources(b store.Backup, wanted []string) ([]validate.Source, error) {
 	var out []validate.Source
 	var known []compose.Source
 	for _, src := range s.reader.Manifest().Sources {
@@ -215,7 +233,7 @@ func (s archiveSide) sources(wanted []string) ([]validate.Source, error) {
 	}
 	for _, name := range wanted {
 		if !slices.ContainsFunc(known, func(k compose.Source) bool { return k.Name == name }) {
-			return nil, &usageError{message: unknownSource(name, known), hint: "docker memsys inspect"}
+			return nil, &usageError{message: unknownSource(name, known), hint: "docker memsys inspect " + b.Name}
 		}
 	}
 	return out, nil

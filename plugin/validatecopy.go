@@ -45,6 +45,9 @@ func (c *storeCopier) Prepare(ctx context.Context, stores map[string][]tree.RawP
 	}
 	for _, it := range p.Quiesce.Items {
 		out.Hold = append(out.Hold, it.Label())
+		if p.Quiesce.Mode == quiesce.Auto && it.Action == quiesce.Pause {
+			out.MayStop = append(out.MayStop, it.Label())
+		}
 	}
 	return out, nil
 }

@@ -68,6 +68,9 @@ func (a *app) printValidatePlan(p validatePlan, format string) error {
 			fmt.Fprintf(&b, "; %s %s meanwhile", heldWord(c.Mode), strings.Join(c.Hold, ", "))
 		}
 		b.WriteString("\n")
+		if len(c.MayStop) > 0 {
+			fmt.Fprintf(&b, "stop %s instead, and start again, if nothing else gives a copy that is not torn\n", strings.Join(c.MayStop, ", "))
+		}
 		if c.Doubt != "" {
 			fmt.Fprintf(&b, "damage in what changes between two copies does not count: %s\n", c.Doubt)
 		}
@@ -255,23 +258,27 @@ func nextCommand(r *validate.Report) string {
 	if r.Backup != "" {
 		return "docker memsys list: latest is a backup in which no damage was found"
 	}
-	files := map[string]inventory.Finding{}
+	files, whole := map[string]inventory.Finding{}, false // whole: a source that is one file, or a store
 	for _, res := range r.Results {
 		for _, f := range res.Findings {
 			if f.Status == inventory.Damaged && f.Path != "" {
 				files[f.Source+"/"+f.Path] = f
 			}
+			whole = whole || f.Status == inventory.Damaged && f.Path == "" && validate.Mendable(res.Check)
 		}
 	}
 	if r.Status != inventory.Damaged {
 		return "docker memsys validate --format json has all of it"
 	}
-	if len(files) == 0 {
+	switch {
+	case len(files) == 0 && whole:
+		return "docker memsys validate --repair"
+	case len(files) == 0:
 		return "docker memsys inspect latest"
 	}
 	first := files[slices.Min(slices.Collect(maps.Keys(files)))]
 	one := "docker memsys restore --last-good --source " + quoted(first.Source) + " --path " + quoted(first.Path)
-	if len(files) > 1 {
+	if len(files) > 1 || whole {
 		return "docker memsys validate --repair, or " + display.Clean(one)
 	}
 	return display.Clean(one)

@@ -34,7 +34,8 @@ func (e *remoteError) Error() string   { return e.text }
 func (e *remoteError) Unwrap() []error { return e.chain }
 
 func encodeError(err error, codecs []Codec) *jsonrpc2.Error {
-	out := &jsonrpc2.Error{Code: jsonrpc2.CodeInternalError, Message: err.Error()}
+	text, _ := marked(err.Error()) // never fails
+	out := &jsonrpc2.Error{Code: jsonrpc2.CodeInternalError, Message: text}
 	if all := carry(err, codecs, nil); len(all) > 0 {
 		out.SetError(all)
 	}
@@ -48,7 +49,7 @@ func carry(err error, codecs []Codec, out []carried) []carried {
 		if !ok {
 			continue
 		}
-		if raw, failed := json.Marshal(data); failed == nil {
+		if raw, failed := Marshal(data); failed == nil {
 			out = append(out, carried{kind, raw})
 		}
 		break
@@ -68,6 +69,9 @@ func carry(err error, codecs []Codec, out []carried) []carried {
 
 func decodeError(answer *jsonrpc2.Error, codecs []Codec) error {
 	out := &remoteError{text: answer.Message}
+	if text, err := unmarked(answer.Message); err == nil {
+		out.text = text
+	}
 	var all []carried
 	if answer.Data != nil && json.Unmarshal(*answer.Data, &all) != nil {
 		return out
@@ -135,7 +139,7 @@ func Typed[E error](name string) Codec {
 		},
 		Decode: func(kind string, data json.RawMessage) error {
 			var e E
-			if kind != name || json.Unmarshal(data, &e) != nil {
+			if kind != name || Unmarshal(data, &e) != nil {
 				return nil
 			}
 			return e

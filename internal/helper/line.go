@@ -24,8 +24,8 @@ type Handler func(ctx context.Context, params json.RawMessage) (any, error)
 // cancelMethod tells the other end that a caller does not wait any more.
 const cancelMethod = "line.cancel"
 
-// Line is a two-way line of calls: both ends call and answer. Text crosses as JSON, so bytes that may be no UTF-8, such as names of
-// files, must be sent as []byte. It is safe for parallel use.
+// Line is a two-way line of calls: both ends call and answer. What crosses is JSON as Marshal makes it, so that
+// names of files need not be UTF-8; handlers read their parameters with Unmarshal. It is safe for parallel use.
 type Line struct {
 	conn     *jsonrpc2.Conn
 	handlers map[string]Handler
@@ -64,7 +64,11 @@ func (l *Line) Call(ctx context.Context, method string, params, result any) erro
 		return context.Cause(ctx)
 	}
 	id := jsonrpc2.ID{Num: l.calls.Add(1)}
-	call, err := l.conn.DispatchCall(ctx, method, params, jsonrpc2.PickID(id))
+	sent, err := Marshal(params)
+	if err != nil {
+		return fmt.Errorf("call %s: %w", method, err)
+	}
+	call, err := l.conn.DispatchCall(ctx, method, sent, jsonrpc2.PickID(id))
 	if err != nil {
 		return l.failed(method, err)
 	}
@@ -78,7 +82,7 @@ func (l *Line) Call(ctx context.Context, method string, params, result any) erro
 		err = <-answered // it may have to put things back first, however long that takes, or have come to its end
 	}
 	if err == nil && result != nil {
-		err = json.Unmarshal(raw, result)
+		err = Unmarshal(raw, result)
 	}
 	err = l.failed(method, err)
 	if err != nil && ctx.Err() != nil && !errors.Is(err, context.Cause(ctx)) {
@@ -89,7 +93,11 @@ func (l *Line) Call(ctx context.Context, method string, params, result any) erro
 
 // Notify tells the other end something that has no answer. What is told reaches the handlers in order.
 func (l *Line) Notify(method string, params any) error {
-	return l.failed(method, l.conn.Notify(context.Background(), method, params))
+	sent, err := Marshal(params)
+	if err != nil {
+		return fmt.Errorf("tell %s: %w", method, err)
+	}
+	return l.failed(method, l.conn.Notify(context.Background(), method, sent))
 }
 
 func (l *Line) failed(method string, err error) error {
@@ -161,7 +169,10 @@ func (l *Line) answer(ctx context.Context, req *jsonrpc2.Request, h Handler) {
 	l.mu.Unlock()
 	response := &jsonrpc2.Response{ID: req.ID}
 	if err == nil {
-		err = response.SetResult(result)
+		var raw json.RawMessage
+		if raw, err = Marshal(result); err == nil {
+			response.Result = &raw
+		}
 	}
 	if err != nil {
 		response.Error = encodeError(err, l.codecs)

@@ -71,7 +71,7 @@ func words(r *archive.Report, want string) []string {
 }
 
 // ProveAndRecord proves a backup and keeps the result beside it, unless the file is a stranger: neither its name nor its
-// content says that it is a backup. A folder that cannot be written is not an error: the result stands all the same.
+// content says that it is a backup. A folder that cannot be written, or is full, is not an error: the result stands all the same.
 func (d *Dir) ProveAndRecord(ctx context.Context, b Backup, now time.Time, o archive.VerifyOptions) (Proven, error) {
 	p, err := d.Prove(ctx, b, o)
 	if err != nil {
@@ -80,7 +80,7 @@ func (d *Dir) ProveAndRecord(ctx context.Context, b Backup, now time.Time, o arc
 	if d.stranger(p) {
 		return p, nil
 	}
-	if err := d.RecordVerify(ctx, p.Backup, now, p.Report, p.Damage); err != nil && !errors.Is(err, os.ErrPermission) && !readOnly(err) {
+	if err := d.RecordVerify(ctx, p.Backup, now, p.Report, p.Damage); err != nil && !errors.Is(err, os.ErrPermission) && !readOnly(err) && !full(err) {
 		return p, err
 	}
 	return p, nil

@@ -9,3 +9,6 @@ import (
 )
 
 func readOnly(err error) bool { return errors.Is(err, unix.EROFS) }
+
+// full tells that there is no room.
+func full(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }

@@ -3,6 +3,7 @@ package validate
 import (
 	"cmp"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/docker/go-units"
@@ -41,11 +42,17 @@ func checkNewest(dir *store.Dir, all []store.Backup, now time.Time) inventory.Re
 	case age < 0:
 		warn(b.Name, "it lies in the future: is the clock wrong?")
 	case age > MaxAge:
-		warn(b.Name, fmt.Sprintf("the newest good backup is %s old, and there should be one each day", units.HumanDuration(age)))
+		warn(b.Name, fmt.Sprintf("the newest good backup is %s old, and there should be one each day", ageWords(age)))
 	default:
-		res.Why = fmt.Sprintf("%s, %s old", b.Name, units.HumanDuration(age))
+		res.Why = fmt.Sprintf("%s, %s old", b.Name, ageWords(age))
 	}
 	return res
+}
+
+// ageWords is a duration in the middle of a sentence.
+func ageWords(d time.Duration) string {
+	text := units.HumanDuration(d)
+	return strings.ToLower(text[:1]) + text[1:]
 }
 
 func checkState(all []store.Backup) inventory.Result {

@@ -40,6 +40,17 @@ func checksOf(backup string) []inventory.Check {
 	return slices.DeleteFunc(Checks(), func(c inventory.Check) bool { return c.ID == Bytes().ID })
 }
 
+// Some tells whether any check is left that can be made of live data, or of a backup, where some are asked for or left out: a look at nothing would find
+// everything in order.
+func Some(o inventory.Options, backup bool) bool {
+	name := ""
+	if backup {
+		name = "a backup"
+	}
+	wants := inventory.Wanted(o.Checks, o.Skip)
+	return slices.ContainsFunc(checksOf(name), func(c inventory.Check) bool { return wants(c.ID) })
+}
+
 // UnknownError names a check that does not exist.
 type UnknownError struct {
 	Word string

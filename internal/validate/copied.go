@@ -64,7 +64,8 @@ func (r *Runner) look(ctx context.Context, p *Plan, w copies, tell bool) (out *l
 		if len(all) == 0 {
 			continue
 		}
-		calls := r.calls(s.Name)
+		counted := progress.Event{Step: "inspect", Object: s.Name}
+		calls := inventory.Calls{Bytes: progress.Counter(r.Progress, counted), Record: r.Record}
 		if !tell {
 			calls.Record = nil
 		}
@@ -72,6 +73,8 @@ func (r *Runner) look(ctx context.Context, p *Plan, w copies, tell bool) (out *l
 		if err != nil {
 			return nil, err
 		}
+		counted.Status = progress.Done
+		r.Progress.Report(counted)
 		if out.doubt == "" {
 			held = w.restless[s.Name] // what is not there is gone
 		}

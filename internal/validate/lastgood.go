@@ -116,9 +116,19 @@ func (g LastGood) Find(ctx context.Context) (*Found, error) {
 			return nil, err
 		}
 		h.found.Looked = append(h.found.Looked, b.Name)
+		g.Progress.Report(progress.Event{Step: "search", Object: b.Name, Status: progress.Done})
 	}
-	g.Progress.Report(progress.Event{Step: "search", Status: progress.Done})
 	return h.result(), nil
+}
+
+// Where names the unit for a person: SOURCE/PATH, or the source alone where it is all of it.
+func (u *Unit) Where() string { return whereOf(u.Source, u.Path) }
+
+func whereOf(source, path string) string {
+	if path == "." {
+		return source
+	}
+	return source + "/" + path
 }
 
 type unitKey struct{ source, path string }
@@ -181,7 +191,8 @@ func (h *hunt) result() *Found {
 		h.found.Unmatched = append(h.found.Unmatched, p)
 	}
 	for key := range h.wanted {
-		h.found.Unmatched = append(h.found.Unmatched, strings.Replace(key, "\x00", "/", 1))
+		source, path, _ := strings.Cut(key, "\x00")
+		h.found.Unmatched = append(h.found.Unmatched, whereOf(source, path))
 	}
 	slices.Sort(h.found.Unmatched)
 	return &h.found

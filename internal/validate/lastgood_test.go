@@ -184,6 +184,23 @@ func TestASourceThatIsOneFileIsFoundByItsName(t *testing.T) {
 	assert.Equal(t, chosen(s.find(LastGood{Patterns: []string{"settings.yaml"}})), "settings.yaml/.=1")
 }
 
+// TestADamagedSourceThatIsOneFileIsPassedOver: its findings name no path, for it is the source itself.
+func TestADamagedSourceThatIsOneFileIsPassedOver(t *testing.T) {
+	s := newShelf(t)
+	s.add("notes.json", `{"id":"a"}`)
+	s.add("notes.json", `{"id":`)
+	files, person := Repairable(&Report{Results: []inventory.Result{{
+		Check: inventory.Check{ID: "memories.json"}, Findings: []inventory.Finding{{Status: inventory.Damaged, Source: "notes.json"}},
+	}}})
+	assert.Equal(t, len(person), 0)
+	for _, g := range []LastGood{{Patterns: []string{"notes.json"}}, {Exact: files}} {
+		found := s.find(g)
+		assert.Equal(t, chosen(found), "notes.json/.=1")
+		assert.Equal(t, found.Units[0].Where(), "notes.json")
+		assert.Equal(t, len(found.Units[0].Passed), 1)
+	}
+}
+
 func TestOnlyDamageOfFilesCanBeMended(t *testing.T) {
 	of := func(check, path string, status inventory.Status) inventory.Result {
 		c := inventory.Check{ID: check}
@@ -217,6 +234,9 @@ func TestFewerRecordsThanTheLastGoodBackupHasAreTold(t *testing.T) {
 	assert.Equal(t, len(check(of(a, b))), 0)
 	assert.DeepEqual(t, check(of(less)), []string{"a: has fewer records than B: 4, not 5", "b.npy: is gone with its 3 records: B has it"})
 	assert.Equal(t, len(check(map[string]inventory.Inventory{"new": {}})), 0)
+	gone := CheckKept(nil, Before{Backup: "B", Inventories: of(a, b), Gone: []string{"data", "never counted"}}, all)
+	assert.Equal(t, len(gone), 1)
+	assert.Equal(t, gone[0].Findings[0].Text, "is gone, and with it 8 records: B has them")
 	assert.Equal(t, len(CheckKept(of(less), Before{Inventories: of(a)}, func(string) bool { return false })), 0)
 }
 

@@ -1,6 +1,7 @@
 package validate
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -92,7 +93,7 @@ func verdicts(report *inventory.Report, units []*Unit) (bad map[*Unit]string, al
 
 // unitOfFinding is the unit that a finding is about; nil where it is about none of them, or about the source as a whole.
 func unitOfFinding(f inventory.Finding, units []*Unit) *Unit {
-	at := f.Path
+	at := cmp.Or(f.Path, ".") // of a source that is one file
 	for _, u := range units {
 		switch {
 		case at == u.Path, u.files[at], inventory.BesideDatabase(at) == u.Path && !u.Store:

@@ -45,6 +45,8 @@ type CopyPlan struct {
 	// Mode is how services are held still, in the words of a backup; Hold are those, in this order.
 	Mode string   `json:"mode"`
 	Hold []string `json:"hold"`
+	// MayStop are those of Hold that are paused, and stopped instead where no moment is found in which nothing is in the middle of a change.
+	MayStop []string `json:"mayStop,omitempty"`
 	// Doubt says why a copy may be torn all the same: somebody writes who is not held still. Empty where nobody does.
 	Doubt string `json:"doubt,omitempty"`
 	// Bytes is the size of the work.

@@ -15,20 +15,22 @@ func Repairable(r *Report) (files map[string][]string, person []inventory.Findin
 	files = map[string][]string{}
 	for _, res := range r.Results {
 		for _, f := range res.Findings {
+			path := cmp.Or(f.Path, ".") // the source itself: one file, or a store
 			switch {
 			case f.Status != inventory.Damaged:
-			case f.Source == "" || f.Path == "" || !mendable(res.Check.Group()):
+			case f.Source == "" || !Mendable(res.Check):
 				person = append(person, f)
-			case !slices.Contains(files[f.Source], f.Path):
-				files[f.Source] = append(files[f.Source], f.Path)
+			case !slices.Contains(files[f.Source], path):
+				files[f.Source] = append(files[f.Source], path)
 			}
 		}
 	}
 	return files, person
 }
 
-// mendable tells whether damage that a check of the group finds is in the content of files.
-func mendable(g inventory.Group) bool {
+// Mendable tells whether damage that a check finds is in the content of files.
+func Mendable(c inventory.Check) bool {
+	g := c.Group()
 	return g == inventory.Memories || g == inventory.Databases || g == inventory.Vectors
 }
 
@@ -69,6 +71,8 @@ type Before struct {
 	Backup string
 	// Inventories are those of its sources; one that it does not have says nothing.
 	Inventories map[string]inventory.Inventory
+	// Gone are sources of the project whose folder is not there any more.
+	Gone []string
 }
 
 // CheckKept compares the counted live data with the last good backup: whatever is fewer now may have been deleted on purpose, so it is a
@@ -79,6 +83,14 @@ func CheckKept(now map[string]inventory.Inventory, b Before, wants func(id strin
 		return nil
 	}
 	var out []inventory.Result
+	for _, source := range b.Gone {
+		if n := recordsOf(b.Inventories[source]); n > 0 {
+			text := fmt.Sprintf("is gone, and with it %s: %s has them", count(n, "record"), b.Backup)
+			out = append(out, inventory.Result{Check: check, Source: source, Status: inventory.Warning, Checked: int64(len(b.Inventories[source].Collections)), Findings: []inventory.Finding{
+				{Check: check.ID, Status: inventory.Warning, Source: source, Text: text},
+			}})
+		}
+	}
 	for source, inv := range now {
 		was, known := b.Inventories[source]
 		if !known {
@@ -96,6 +108,14 @@ func CheckKept(now map[string]inventory.Inventory, b Before, wants func(id strin
 	}
 	slices.SortFunc(out, func(a, b inventory.Result) int { return cmp.Compare(a.Source, b.Source) })
 	return out
+}
+
+func recordsOf(inv inventory.Inventory) int64 {
+	n := inv.MoreRecords
+	for _, c := range inv.Collections {
+		n += c.Records
+	}
+	return n
 }
 
 // looked leaves out the kinds of collections that were not looked at: of which nothing was found, while not all checks that count them were wanted.
@@ -124,7 +144,7 @@ func fewer(was, now inventory.Inventory, backup string, find func(object, text s
 		is, ok := have[[2]string{c.Kind, c.Name}]
 		switch {
 		case !ok && c.Records > 0:
-			find(c.Name, fmt.Sprintf("is gone with its %d records: %s has it", c.Records, backup))
+			find(c.Name, fmt.Sprintf("is gone with its %s: %s has it", count(c.Records, "record"), backup))
 		case is.Records < c.Records:
 			find(c.Name, fmt.Sprintf("has fewer records than %s: %d, not %d", backup, is.Records, c.Records))
 		}

@@ -21,6 +21,9 @@ func (r *Runner) Run(ctx context.Context, p *Plan) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(p.Sources) == 0 && p.wants(readable().ID) {
+		report.Results = append(report.Results, noSource())
+	}
 	for _, s := range p.Sources {
 		if s.Missing != "" || p.wants(readable().ID) {
 			report.Results = append(report.Results, reached(s))
@@ -41,6 +44,14 @@ func (r *Runner) Run(ctx context.Context, p *Plan) (*Report, error) {
 	report.Status = inventory.Worst(report.Results)
 	report.Seconds = r.Clock().Sub(began).Seconds()
 	return report, nil
+}
+
+// noSource is the result where there is nothing to look at.
+func noSource() inventory.Result {
+	text := "there is none: the project keeps no data in folders or volumes that a backup would take"
+	return inventory.Result{
+		Check: readable(), Status: inventory.Warning, Findings: []inventory.Finding{{Check: readable().ID, Status: inventory.Warning, Text: text}},
+	}
 }
 
 // reached is the result for a source as a whole.
