@@ -49,7 +49,7 @@ func Settings() []Setting {
 	return all
 }
 
-// Values are the effective settings as text, by name.
+// Values are the effective settings as text, by name: to be shown, without secrets.
 func (c Config) Values() map[string]string {
 	values := map[string]string{}
 	for _, s := range settings() {
@@ -77,13 +77,13 @@ func settings() []setting {
 		{
 			Setting{Name: "health.url", Default: "found", Doc: "asked for health"},
 			urlKind(),
-			func(c *Config, v any) { c.Health.URL = v.(string) }, func(c Config) string { return c.Health.URL },
+			func(c *Config, v any) { c.Health.URL = v.(string) }, func(c Config) string { return Redacted(c.Health.URL) },
 		},
 		durationSetting("health.timeout", 90*time.Second, "how long services may take to become healthy", func(c *Config) *time.Duration { return &c.Health.Timeout }),
 		{
 			Setting{Name: "chroma.url", Default: "found", Doc: "the Chroma server"},
 			urlKind(),
-			func(c *Config, v any) { c.Chroma = v.(string) }, func(c Config) string { return c.Chroma },
+			func(c *Config, v any) { c.Chroma = v.(string) }, func(c Config) string { return Redacted(c.Chroma) },
 		},
 		choiceSetting("quiesce", "how services that write are held still", func(c *Config) *string { return &c.Quiesce }, "auto", "pause", "stop", "none"),
 		durationSetting("quiesce-limit", 30*time.Second, "how long services may be held still", func(c *Config) *time.Duration { return &c.HoldLimit }),

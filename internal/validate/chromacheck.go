@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/memsys/docker-memsys/compose"
 	"github.com/memsys/docker-memsys/internal/engine"
 	"github.com/memsys/docker-memsys/internal/inventory"
 )
@@ -16,7 +17,7 @@ func (s *chromaServer) name() string {
 	if s.at.URL == "" {
 		return s.endpoint.From
 	}
-	return redacted(s.at.URL)
+	return compose.Redacted(s.at.URL)
 }
 
 // checkChroma tells what the servers said.

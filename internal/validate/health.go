@@ -43,7 +43,7 @@ func (w *World) checkOneHealth(ctx context.Context, v *verdict, e compose.Endpoi
 		v.tell("%s: %s", e.From, t.why)
 		return
 	}
-	object := redacted(t.URL)
+	object := compose.Redacted(t.URL)
 	asking := w
 	if e.URL == "" && !t.far { // no certificate is made for an address that was concluded, and no credentials go there
 		asking = w.unverified()

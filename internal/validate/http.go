@@ -161,22 +161,6 @@ func milliseconds(d time.Duration) string {
 	return fmt.Sprintf("%d ms", d.Round(time.Millisecond).Milliseconds())
 }
 
-// redacted is an address without what may be a secret in it: password, name without one, values of the query.
-func redacted(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return "(no address)"
-	}
-	if _, ok := u.User.Password(); u.User != nil && !ok {
-		u.User = url.User("xxxxx")
-	}
-	if u.RawQuery != "" {
-		u.RawQuery = "…"
-	}
-	u.Fragment = ""
-	return u.Redacted()
-}
-
 // excerpt is the start of a text on one line, without what a terminal would obey.
 func excerpt(text []byte) string {
 	const length = 120

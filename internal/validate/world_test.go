@@ -166,7 +166,7 @@ func TestAPasswordInAnAddressIsNotShown(t *testing.T) {
 		"http://[::1]:3000/h":           "http://[::1]:3000/h",
 		"http://box/" + "\x00geheim":    "(no address)",
 	} {
-		assert.Equal(t, redacted(address), want)
+		assert.Equal(t, compose.Redacted(address), want)
 	}
 }
 
