@@ -65,15 +65,15 @@ func (c chromaCollection) full() string {
 	return c.tenant + "/" + c.database + "/" + c.Name
 }
 
-// askChroma asks all servers that are known.
-func (w *World) askChroma(ctx context.Context) []chromaServer {
+// askChroma asks all servers that are known for their collections, and has their records counted unless no one wants to know.
+func (w *World) askChroma(ctx context.Context, count func(context.Context, *chromaServer, credential)) []chromaServer {
 	var all []chromaServer
 	for _, e := range w.Chroma {
 		s := chromaServer{endpoint: e, at: w.locate(e)}
 		s.failed, s.unchecked = s.at.why, true
 		if s.at.URL != "" {
 			s.unchecked = false
-			w.askServer(ctx, &s)
+			w.askServer(ctx, &s, count)
 		}
 		all = append(all, s)
 	}
@@ -91,7 +91,7 @@ func (s *chromaServer) service() string {
 }
 
 // askServer asks one server for all that it tells.
-func (w *World) askServer(ctx context.Context, s *chromaServer) {
+func (w *World) askServer(ctx context.Context, s *chromaServer, count func(context.Context, *chromaServer, credential)) {
 	ctx, cancel := context.WithTimeoutCause(ctx, chromaTime, fmt.Errorf("it took longer than %s", chromaTime))
 	defer cancel()
 	keys := w.credentials(s.endpoint, s.at)
@@ -108,7 +108,9 @@ func (w *World) askServer(ctx context.Context, s *chromaServer) {
 		return
 	}
 	w.list(ctx, s, key)
-	w.count(ctx, s, key)
+	if count != nil {
+		count(ctx, s, key)
+	}
 }
 
 // heartbeat finds out which interface the server speaks, and how fast it answers.

@@ -97,10 +97,10 @@ func sharedCheck() inventory.Check {
 }
 
 // Ask asks the servers for their collections before the data is looked at. Who writes meanwhile makes the two differ; so only what a server says
-// before and after is compared with what was counted in between.
+// before and after is compared with what was counted in between. Nothing is counted here: a server that counts does what waits in its queue first.
 func (w *World) Ask(ctx context.Context) {
 	if w.wants(collectionsCheck()) {
-		w.before = w.askChroma(ctx)
+		w.before = w.askChroma(ctx, nil)
 	}
 }
 
@@ -108,7 +108,7 @@ func (w *World) Ask(ctx context.Context) {
 func (w *World) Check(ctx context.Context) ([]inventory.Result, error) {
 	var servers []chromaServer
 	if w.wants(chromaCheck()) || w.wants(collectionsCheck()) || w.wants(layerCheck()) {
-		servers = w.askChroma(ctx)
+		servers = w.askChroma(ctx, w.count)
 	}
 	var results []inventory.Result
 	for _, one := range []struct {
