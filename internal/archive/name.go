@@ -6,6 +6,9 @@ import (
 	"unicode/utf8"
 )
 
+// Text is a name as JSON can hold it: itself where it is UTF-8, else escaped as in the contents table. Different names have different texts.
+func Text(name string) string { return escapeName(name) }
+
 // escapeName gives a name a form that is valid UTF-8; different names have different forms.
 func escapeName(name string) string {
 	if utf8.ValidString(name) && !strings.Contains(name, `\x`) {

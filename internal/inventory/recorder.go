@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/memsys/docker-memsys/internal/archive"
 )
 
 // most is how many findings of one check are kept; further ones are counted.
@@ -246,8 +248,9 @@ type Batch struct {
 	file string
 }
 
-// Batch begins a batch of a collection: of one file, say.
+// Batch begins a batch of a collection: of one file, say. A name that is no UTF-8 is escaped, for inventories are kept as JSON.
 func (r *Recorder) Batch(kind, name string) *Batch {
+	name = archive.Text(name)
 	return &Batch{r: r, t: tally{Collection: Collection{Kind: kind, Name: name}}}
 }
 

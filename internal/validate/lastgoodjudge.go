@@ -47,7 +47,7 @@ func (h *hunt) judge(ctx context.Context, b store.Backup, r *archive.Reader) (go
 func (u *Unit) count(inv inventory.Inventory) {
 	u.Records = nil
 	for _, c := range inv.Collections {
-		if name, _, _ := strings.Cut(c.Name, "#"); name != u.Path || c.Kind == inventory.KindJSON {
+		if name, _, _ := strings.Cut(c.Name, "#"); name != archive.Text(u.Path) || c.Kind == inventory.KindJSON {
 			continue
 		}
 		if u.Records == nil {

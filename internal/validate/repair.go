@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/inventory"
 )
 
@@ -50,7 +51,7 @@ func (u *Unit) Loses(now inventory.Inventory) []string {
 	var out []string
 	for _, c := range now.Collections {
 		name, _, _ := strings.Cut(c.Name, "#")
-		if name != u.Path || c.Kind == inventory.KindJSON {
+		if name != archive.Text(u.Path) || c.Kind == inventory.KindJSON {
 			continue
 		}
 		if n := c.Records - u.Records[c.Name]; n > 0 {
