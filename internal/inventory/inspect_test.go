@@ -208,7 +208,7 @@ func TestMergeCarriesWhatWasNotListed(t *testing.T) {
 	}
 	r.Find(wordCheck, Finding{Status: Warning, Text: "mine"})
 	fork.Checked(folderCheck, 0)
-	r.Merge(fork)
+	assert.NilError(t, r.Merge(fork))
 	got := r.Results()
 	assert.Equal(t, len(got), 2)
 	assert.Equal(t, got[0].Status, OK)

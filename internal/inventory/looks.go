@@ -136,6 +136,7 @@ func (l *looks) first(one look, buf []byte) {
 	if l.settled(s, buf, 0) {
 		return
 	}
+	s.found.Drop() // another look follows
 	l.mu.Lock()
 	l.suspects = append(l.suspects, s)
 	var full []*suspect
@@ -164,6 +165,7 @@ func (l *looks) settled(s *suspect, buf []byte, attempt int) bool {
 	s.stamps, s.found, s.failed, s.looked = w.stamps, found, err, true
 	switch {
 	case err != nil && (vanished(err) || l.ctx.Err() != nil || same):
+		found.Drop()
 		l.problem(s.path, err)
 		return true
 	case err != nil:
@@ -173,7 +175,7 @@ func (l *looks) settled(s *suspect, buf []byte, attempt int) bool {
 	case w.changed || found.Damaged() && !(same && l.counts(w, attempt)):
 		return false
 	}
-	l.in.recorder.Merge(found)
+	l.merge(found)
 	return true
 }
 
@@ -185,6 +187,13 @@ func (l *looks) counts(w *watch, attempt int) bool {
 	}
 	now := l.in.calls.Now
 	return now != nil && w.unchangedSince(now().Add(-quiet))
+}
+
+// merge makes what a look has found count.
+func (l *looks) merge(found *Recorder) {
+	if err := l.in.recorder.Merge(found); err != nil {
+		l.stop(err)
+	}
 }
 
 // again looks at suspects until each kept still, or the attempts are used up.
@@ -201,22 +210,24 @@ func (l *looks) again(suspects []*suspect) {
 		}
 		var rest []*suspect
 		for _, s := range suspects {
-			if l.ctx.Err() != nil {
+			switch {
+			case l.ctx.Err() != nil:
 				return
-			}
-			if !l.settled(s, buf, attempt) {
+			case l.settled(s, buf, attempt):
+			case attempt == attempts-1:
+				l.restless(s)
+			default:
+				s.found.Drop()
 				rest = append(rest, s)
 			}
 		}
 		suspects = rest
 	}
-	for _, s := range suspects {
-		l.restless(s)
-	}
 }
 
 // restless ends with what never kept still: what was in order when it was read counts, damage does not.
 func (l *looks) restless(s *suspect) {
+	defer s.found.Drop()
 	if s.failed != nil {
 		l.problem(s.path, s.failed)
 		return
@@ -225,7 +236,7 @@ func (l *looks) restless(s *suspect) {
 		s.found.forgive() // it is being written to
 	}
 	if !s.found.Damaged() {
-		l.in.recorder.Merge(s.found)
+		l.merge(s.found)
 		return
 	}
 	torn := s.found.damaged()

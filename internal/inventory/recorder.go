@@ -24,7 +24,7 @@ type Recorder struct {
 
 	// Of a fork, what comes once it is merged.
 	fork bool
-	held []Record
+	held held
 	then []func(*Recorder)
 	// unended is damage at the very end of files, in lines that have no end.
 	unended []unended
@@ -124,10 +124,12 @@ func (r *Recorder) Note(c Check, why string) {
 	}
 }
 
-// Fork is an empty recorder with the same source and options, for Merge. What it is told of records is kept until then.
+// Fork is an empty recorder with the same source and options, for Merge or Drop. What it is told of records is kept until then: few of them
+// in memory, the rest in Options.Scratch.
 func (r *Recorder) Fork() *Recorder {
 	f := NewRecorder(r.source, r.Options, r.calls)
 	f.fork = true
+	f.held.dir = r.Options.Scratch
 	if f.calls.Record != nil {
 		f.calls.Record = f.hold
 	}
@@ -148,20 +150,29 @@ func (r *Recorder) Then(f func(*Recorder)) {
 func (r *Recorder) hold(one Record) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.held = append(r.held, one)
+	r.held.add(one)
 }
 
-// Merge takes over what a fork has found. A fork that is not merged leaves no trace: damage of a live file counts only if a second look
-// shows it, so each look has a fork of its own.
-func (r *Recorder) Merge(other *Recorder) {
+// Drop gives up what a fork keeps for Merge; what it has found can still be asked for.
+func (r *Recorder) Drop() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.held.drop()
+	r.then = nil
+}
+
+// Merge takes over what a fork has found, and drops it. A fork that is not merged leaves no trace: damage of a live file counts only if a
+// second look shows it, so each look has a fork of its own. Its error is that records could not be kept until now: then not all were told.
+func (r *Recorder) Merge(other *Recorder) error {
 	other.mu.Lock()
 	defer other.mu.Unlock()
-	for _, one := range other.held {
-		r.calls.Record(one)
+	if err := other.held.tell(r.calls.Record); err != nil {
+		return err
 	}
 	for _, f := range other.then {
 		r.Then(f)
 	}
+	other.then = nil
 	for _, u := range other.unended {
 		r.Find(u.check, u.found)
 	}
@@ -179,6 +190,7 @@ func (r *Recorder) Merge(other *Recorder) {
 	for key, t := range other.collections {
 		r.collection(key[0], key[1]).merge(t)
 	}
+	return nil
 }
 
 // merge adds what another tally of the same collection has counted.
