@@ -228,7 +228,7 @@ func (s archiveSide) sources(b store.Backup, wanted []string) ([]validate.Source
 	for _, src := range s.reader.Manifest().Sources {
 		known = append(known, compose.Source{Name: src.Name})
 		if len(wanted) == 0 || slices.Contains(wanted, src.Name) {
-			out = append(out, validate.Source{Name: src.Name, Kind: src.Kind, Where: src.Prefix, Missing: src.Missing})
+			out = append(out, validate.Source{Name: src.Name, Kind: src.Kind, Where: src.Prefix, Missing: src.Missing, Layout: storedLayout(src), Private: storedPrivate(src)})
 		}
 	}
 	for _, name := range wanted {

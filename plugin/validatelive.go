@@ -131,6 +131,8 @@ func (s *session) planValidation(ctx context.Context, o inventory.Options, more 
 		one := validate.Source{Name: src.Name, Kind: string(src.Kind), Where: place, Layout: layoutOf(src)}
 		if err != nil {
 			one.Where, one.Missing = where(src), err.Error()
+		} else {
+			one.Private = s.private(src, place)
 		}
 		req.Sources = append(req.Sources, one)
 	}
@@ -146,17 +148,6 @@ func (s *session) leftOut() backup.Exclusions {
 		}
 	}
 	return x
-}
-
-// layoutOf are the folders that the compose file says are in a source.
-func layoutOf(src compose.Source) []string {
-	var out []string
-	for _, m := range src.Mounts {
-		if m.Subpath != "" && !slices.Contains(out, m.Subpath) {
-			out = append(out, m.Subpath)
-		}
-	}
-	return out
 }
 
 // checkBackups looks at the backups directory.

@@ -111,8 +111,8 @@ type Options struct {
 	Raw       []string `json:"raw,omitempty"`
 	// Layout are the folders that the source must have, by their path.
 	Layout []string `json:"layout,omitempty"`
-	// Private tells that the folder around the source lets nobody in but the superuser, as that of a volume: modes within then shut and
-	// open nothing.
+	// Private tells that a folder around the source lets others not in, as those around a volume: modes within then shut and open
+	// nothing.
 	Private bool `json:"private,omitempty"`
 	// Now is the time at which certificates must be valid; zero: their times are not looked at.
 	Now time.Time `json:"now,omitzero"`

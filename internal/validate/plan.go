@@ -24,6 +24,8 @@ type Source struct {
 	Stores []tree.RawPath `json:"stores,omitempty"`
 	// Layout are folders that must be in it.
 	Layout []string `json:"layout,omitempty"`
+	// Private tells that others cannot get to it from outside, whatever the modes in it say.
+	Private bool `json:"private,omitempty"`
 }
 
 // Side is where the files are: this process, a helper, an archive.
@@ -78,7 +80,7 @@ type Request struct {
 	Side    Side
 	// Copier is asked for copies where live stores are looked at; nil for archives.
 	Copier Copier
-	// Options are those of each inspection; Live, NoStores and Layout are decided here.
+	// Options are those of each inspection; Live, NoStores, Layout and Private are decided here.
 	Options inventory.Options
 	// More are checks of the project as a whole: its services, its backups.
 	More []More

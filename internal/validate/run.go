@@ -72,7 +72,7 @@ func (r *Runner) Inspect(ctx context.Context, p *Plan) (map[string]*inventory.Re
 			continue
 		}
 		o := p.req.Options
-		o.Live, o.Layout, o.NoStores = p.Backup == "", s.Layout, p.Copy != nil && len(s.Stores) > 0
+		o.Live, o.Layout, o.Private, o.NoStores = p.Backup == "", s.Layout, s.Private, p.Copy != nil && len(s.Stores) > 0
 		one, err := p.req.Side.Inspect(ctx, s.Name, o, r.calls(s.Name))
 		if err != nil {
 			return nil, err
