@@ -127,11 +127,8 @@ func (x *execution) inspection(scratch string) inventory.Options {
 // lost says what of a backup is not in the live data, and what is damaged there alone.
 func lost(held inventory.Inventory, known []inventory.Finding, live inventory.Inventory, results []inventory.Result) []string {
 	var out []string
-	if held.Files != live.Files || held.Bytes != live.Bytes {
-		out = append(out, fmt.Sprintf("%d files with %d bytes, %d with %d in the backup", live.Files, live.Bytes, held.Files, held.Bytes))
-	}
-	for _, d := range inventory.Compare(held, live) {
-		out = append(out, strings.Replace(d.String(), "before", "in the backup", 1))
+	for _, text := range inventory.Unequal(held, live) {
+		out = append(out, strings.Replace(text, "before", "in the backup", 1))
 	}
 	type place struct{ check, path, object string }
 	there := map[place]bool{}
