@@ -44,8 +44,7 @@ latest, or latest_backup.txt; two backups are compared without asking an engine.
 
 Of live stores and databases a private copy is looked at, for which the services that
 write them are held still as for a backup. What is damaged has no records: it is named,
-and the command ends with 3, as where only a helper container can read live files that
-hold none. Differences end with 0, or with 9 where --exit-code or
+and the command ends with 3. Differences end with 0, or with 9 where --exit-code or
 --quiet asks for it.`,
 		Example: examples("docker memsys diff latest", "docker memsys diff --all latest", "docker memsys diff memory_backup_20260102_030405 memory_backup_20260103_030405",
 			"docker memsys diff --quiet latest || echo 'something differs'", "docker memsys diff --format json latest"),

@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"io/fs"
 	"iter"
 	"slices"
 	"strings"
@@ -14,7 +12,6 @@ import (
 	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/backup"
 	"github.com/memsys/docker-memsys/internal/inventory"
-	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/tree"
 )
 
@@ -68,7 +65,7 @@ func (c *comparison) eachFile(ctx context.Context, side int, f func(source strin
 				if err != nil {
 					return err
 				}
-				if x.Entry.Kind != tree.Dir && !c.holds(name, x.Entry.Path) {
+				if x.Entry.Kind != tree.Dir && !c.holders[name].has(x.Entry.Path) {
 					f(name, x)
 				}
 			}
@@ -110,90 +107,35 @@ func ownEntries(ctx context.Context, r *archive.Reader, source string) iter.Seq2
 	}
 }
 
-// compareLiveFiles compares the live files that hold no records with those of the backup, by content, where this process can read them.
+// compareLiveFiles compares the live files that hold no records with those of the backup, by content, where the files are.
 func (c *comparison) compareLiveFiles(ctx context.Context, s *session) error {
-	if s.way != nil && s.way.helper {
-		return c.noteFiles(ctx)
-	}
-	x := backup.Exclusions{Patterns: s.Config.Exclude, Backups: s.Store.Path}
-	var places []backup.Place
+	call := compareCall{}
+	call.Exclusions = s.leftOut()
 	for _, src := range s.Sources {
-		at, err := s.locate(ctx, src)
+		at, err := s.place(ctx, src)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		if err == nil {
-			places = append(places, backup.Place{Name: src.Name, Path: at})
+			call.Places = append(call.Places, backup.Place{Name: src.Name, Path: at})
 		}
-	}
-	rules, err := x.Rules(places)
-	if err != nil {
-		return err
 	}
 	defer c.tellLiveFiles()
 	return withArchive(c.backups[0], func(r *archive.Reader) error {
-		for _, p := range places {
+		for _, p := range call.Places {
 			if _, read := c.counted[1][p.Name]; !read || !slices.Contains(c.sources, p.Name) {
 				continue
 			}
-			if err := c.compareTree(ctx, r, p, x.Skip(rules, p)); err != nil {
-				return err
+			call.Source, call.Holders = p.Name, c.holders[p.Name].bytes()
+			expected := within(ownEntries(ctx, r, p.Name), c.holders[p.Name].skip)
+			found, err := s.compareFiles(ctx, call, expected)
+			if err != nil {
+				return fmt.Errorf("compare source %s with the backup: %w", p.Name, err)
 			}
+			c.tookFiles(p.Name, found)
 		}
 		return nil
 	})
-}
-
-// noteFiles says how many files of the backup are not compared, where only a helper can read the live ones.
-func (c *comparison) noteFiles(ctx context.Context) error {
-	n := int64(0)
-	err := c.eachFile(ctx, 0, func(source string, _ tree.Expected) {
-		if !c.left[source] {
-			n++
-		}
-	})
-	if err == nil && n > 0 {
-		c.notes = append(c.notes, plural(n, "file that holds no records is", "files that hold no records are")+" not compared, for only a helper container can read the live data; docker memsys restore --dry-run names those that differ")
-	}
-	return err
-}
-
-// compareTree compares one live source with the backup.
-func (c *comparison) compareTree(ctx context.Context, r *archive.Reader, p backup.Place, leftOut func(*tree.Entry) string) error {
-	skip := func(e *tree.Entry) string {
-		if rule := leftOut(e); rule != "" {
-			return rule
-		}
-		if e.Kind != tree.Dir && c.holds(p.Name, e.Path) {
-			return "records"
-		}
-		return ""
-	}
-	folders, n := map[string]bool{}, int64(0)
-	expected := func(yield func(tree.Expected, error) bool) {
-		for x, err := range within(ownEntries(ctx, r, p.Name), skip) {
-			switch {
-			case err != nil:
-			case x.Entry.Kind == tree.Dir:
-				folders[x.Entry.Path] = true
-			default:
-				n++
-			}
-			if !yield(x, err) {
-				return
-			}
-		}
-	}
-	count := progress.Counter(c.app.sink(), progress.Event{Step: "compare", Object: p.Name})
-	found, err := tree.Compare(ctx, p.Path, expected, tree.CompareOptions{Skip: skip, Content: true, IgnoreOwners: true, OnBytes: count})
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("compare source %s with the backup: %w", p.Name, err)
-	}
-	c.tookFiles(p.Name, found, folders, n)
-	return nil
 }
 
 // within are the entries that skip does not leave out, in the order of a walk.
@@ -219,34 +161,25 @@ func within(all iter.Seq2[tree.Expected, error], skip func(*tree.Entry) string) 
 	}
 }
 
-// tookFiles takes what a comparison of trees has found about files.
-func (c *comparison) tookFiles(source string, found []tree.Difference, folders map[string]bool, n int64) {
-	all := map[string]inventory.Change{}
-	for _, d := range found {
-		switch {
-		case d.Field == "unreadable":
-			c.notes = append(c.notes, fmt.Sprintf("%s/%s of the live data: %s", source, d.Path, d.Got))
-		case folders[d.Path], d.Field == "extra" && d.Got == string(tree.Dir):
-		case d.Path == "." && c.holds(source, "."): // a source that is one file, which no rule leaves out
-		case d.Field == "missing":
-			all[d.Path] = inventory.Gone
-		case d.Field == "extra":
-			all[d.Path] = inventory.Came
-		case slices.Contains([]string{"content", "size", "kind", "link", "device"}, d.Field):
-			all[d.Path] = inventory.Changed
-		}
+// tookFiles takes what a comparison of files has found.
+func (c *comparison) tookFiles(source string, found filesFound) {
+	if found.Absent {
+		return
 	}
-	after := n
-	for path, change := range all {
-		c.liveFiles = append(c.liveFiles, inventory.RecordDiff{Change: change, Source: source, ID: path})
-		switch change {
+	for _, text := range found.Unread {
+		c.notes = append(c.notes, fmt.Sprintf("%s/%s", source, text))
+	}
+	after := found.Files
+	for _, f := range found.Changes {
+		c.liveFiles = append(c.liveFiles, inventory.RecordDiff{Change: f.Change, Source: source, ID: string(f.Path)})
+		switch f.Change {
 		case inventory.Gone:
 			after--
 		case inventory.Came:
 			after++
 		}
 	}
-	c.counts[source] = [2]int64{n, after}
+	c.counts[source] = [2]int64{found.Files, after}
 }
 
 // tellLiveFiles tells the differences of live files as records of both sides.

@@ -2,7 +2,6 @@ package plugin
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -34,12 +33,12 @@ type comparison struct {
 	left      map[string]bool // sources that could not be read
 
 	mu      sync.Mutex
-	holders map[[16]byte]bool // files with records, by source and path
+	holders map[string]holders // files with records, by source
 }
 
 func (a *app) comparison(opts diffOptions) *comparison {
 	c := &comparison{
-		app: a, opts: opts, alike: map[string]bool{}, left: map[string]bool{}, holders: map[[16]byte]bool{}, counts: map[string][2]int64{},
+		app: a, opts: opts, alike: map[string]bool{}, left: map[string]bool{}, holders: map[string]holders{}, counts: map[string][2]int64{},
 		records: inventory.NewDiffer(opts.limit), files: inventory.NewDiffer(opts.limit),
 	}
 	for i := range c.counted {
@@ -116,28 +115,12 @@ func (c *comparison) hold(r inventory.Record) {
 	if r.File == "" || r.Kind != inventory.KindJSON && r.Kind != inventory.KindSQLite {
 		return
 	}
-	key := fileKey(r.Source, r.File)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.holders[key] = true
-}
-
-func fileKey(source, path string) (key [16]byte) {
-	sum := sha256.Sum256([]byte(source + "\x00" + path))
-	copy(key[:], sum[:])
-	return key
-}
-
-// holds tells whether a file's records are compared, so that it is not itself.
-func (c *comparison) holds(source, path string) bool {
-	if _, ok := inventory.StoreDir(path); ok {
-		return true
+	if c.holders[r.Source] == nil {
+		c.holders[r.Source] = holders{}
 	}
-	if c.holders[fileKey(source, path)] {
-		return true
-	}
-	base := inventory.BesideDatabase(path)
-	return base != "" && c.holders[fileKey(source, base)]
+	c.holders[r.Source][pathKey(r.File)] = true
 }
 
 // inspection is how closely the data is looked at for its records.

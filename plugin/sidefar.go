@@ -51,6 +51,8 @@ type far struct {
 	sink progress.Sink
 	// records takes the records of the inspection that runs.
 	records func(inventory.Record)
+	// expected tells the entries of the backup that the comparison that runs is with.
+	expected func() (tree.Expected, error, bool)
 	// safety makes the safety backup of the restore that runs.
 	safety func(ctx context.Context) (restore.Saved, error)
 	// saved is the safety backup in the scratch volume: the restore looks into it once more.
@@ -168,6 +170,7 @@ func (f *far) handlers() map[string]helper.Handler {
 		askMakeVolume:   on(f.makeVolume),
 		askRemoveVolume: acts(f.removeVolume),
 		askRecords:      acts(f.takeRecords),
+		askExpected:     on(f.nextExpected),
 	}
 	for method, h := range all {
 		all[method] = f.answer(h)

@@ -5,10 +5,12 @@ package plugin
 import (
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -124,4 +126,56 @@ func TestDiffSeesLiveDataAndABackupAlike(t *testing.T) {
 	left, err := filepath.Glob(filepath.Join(os.TempDir(), scratchPrefix+"*"))
 	assert.NilError(t, err)
 	assert.Equal(t, len(left), 0, "%v", left)
+}
+
+// TestADiffThroughAHelperIsTheDirectOne: files without records too, whatever their names, kinds and number are.
+func TestADiffThroughAHelperIsTheDirectOne(t *testing.T) {
+	results := map[string]diffObject{}
+	for _, way := range []string{"never", "always"} {
+		t.Setenv("TMPDIR", t.TempDir())
+		b := newSideBed(t)
+		b.s.Config.Helper, b.s.apart = "never", true
+		b.write("m/a.json", `{"id":"a"}`)
+		b.write("odd\xff.bin", "1")
+		b.write("gone.bin", "1")
+		b.write("deep/er/changed.bin", "1")
+		for i := range entryBatch {
+			b.write(fmt.Sprintf("many/%d", i), "same")
+		}
+		assert.NilError(t, os.Symlink("a", filepath.Join(b.data, "link")))
+		made := b.backup()
+		b.write("m/a.json", `{"id":"a","text":"edited"}`)
+		b.write("odd\xff.bin", "2")
+		b.write("deep/er/changed.bin", "2")
+		b.write("came.bin", "1")
+		assert.NilError(t, os.Remove(filepath.Join(b.data, "gone.bin")))
+		assert.NilError(t, os.Remove(filepath.Join(b.data, "link")))
+		assert.NilError(t, os.Symlink("b", filepath.Join(b.data, "link")))
+		b.s.Config.Helper, b.s.way = way, nil
+		if way == "always" {
+			f, err := b.s.reach(t.Context(), reads)
+			assert.NilError(t, err)
+			f.scratch = t.TempDir()
+		}
+		c := b.s.app.comparison(diffOptions{limit: -1})
+		assert.NilError(t, c.side(0, made))
+		out, err := c.live(t.Context(), b.s)
+		assert.NilError(t, err)
+		assert.Equal(t, len(out.Notes), 0, "%v", out.Notes)
+		assert.Equal(t, len(b.specs) > 0, way == "always")
+		b.s.leave(context.Background())
+		out.Before = diffSide{}
+		results[way] = out
+	}
+	var named []string
+	for _, r := range results["always"].Records {
+		named = append(named, string(r.Change)+" "+r.ID)
+	}
+	slices.Sort(named)
+	assert.DeepEqual(t, named, []string{"came came.bin", "changed a", "changed deep/er/changed.bin", "changed link", "changed odd\xff.bin", "gone gone.bin"})
+	a, err := json.Marshal(results["never"])
+	assert.NilError(t, err)
+	c, err := json.Marshal(results["always"])
+	assert.NilError(t, err)
+	assert.Equal(t, string(a), string(c))
 }

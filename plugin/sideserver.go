@@ -61,6 +61,7 @@ func (f *fileServer) handlers() map[string]helper.Handler {
 
 		callSurvey:  on(survey),
 		callInspect: on(f.inspect),
+		callCompare: on(f.compare),
 	}
 }
 

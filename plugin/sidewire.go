@@ -33,6 +33,7 @@ const (
 
 	callSurvey  = "inventory.survey"
 	callInspect = "inventory.inspect"
+	callCompare = "files.compare"
 )
 
 // The methods that a helper calls.
@@ -54,6 +55,7 @@ const (
 	askMakeVolume   = "engine.create-volume"
 	askRemoveVolume = "engine.remove-volume"
 	askRecords      = "inventory.records"
+	askExpected     = "files.expected"
 	tellProgress    = "progress"
 )
 
