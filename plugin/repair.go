@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
 
@@ -236,5 +237,51 @@ func (s *session) checkKept(ctx context.Context, wants func(string) bool, found 
 			before.Inventories[src.Name] = *src.Inventory
 		}
 	}
-	return validate.CheckKept(found.Inventories, before, wants)
+	results := validate.CheckKept(found.Inventories, before, wants)
+	if len(results) == 0 {
+		return nil
+	}
+	older := slices.DeleteFunc(s.usable(all), func(one store.Backup) bool { return one.Name == b.Name })
+	return validate.CheckEmptied(results, s.emptied(ctx, found, b, older))
+}
+
+// emptied are the files that hold nothing now and held records in the last good backup. One that was just about to be written is not among them.
+func (s *session) emptied(ctx context.Context, found *validate.Report, newest store.Backup, older []store.Backup) []validate.Emptied {
+	scratch, err := s.app.makeScratch()
+	if err != nil {
+		s.warn("validate", err.Error())
+		return nil
+	}
+	defer func() { _ = removeScratch(scratch) }() // the next command sweeps it
+	all, err := validate.FindEmptied(ctx, found, newest, older, inventory.Options{Scratch: scratch})
+	if err != nil && ctx.Err() == nil {
+		s.warn("validate", err.Error())
+	}
+	if len(all) == 0 || looksAgain(ctx, secondLook) != nil {
+		return nil
+	}
+	return slices.DeleteFunc(all, func(e validate.Emptied) bool { return !e.Zeros && !s.stillEmpty(ctx, e) })
+}
+
+// secondLook is the wait before a file that looks emptied is looked at again: the longest.
+const secondLook = 100
+
+// stillEmpty looks at a file once more.
+func (s *session) stillEmpty(ctx context.Context, e validate.Emptied) bool {
+	for _, src := range s.Sources {
+		if src.Name != e.Source {
+			continue
+		}
+		place, err := s.place(ctx, src)
+		if err != nil {
+			return false
+		}
+		c := sizesCall{Paths: []string{path.Join(place, e.Path)}, Sized: true}
+		found := []sized{sizeOf(ctx, c.Paths[0], true)}
+		if s.far != nil {
+			err = s.far.Call(ctx, callSizes, c, &found)
+		}
+		return err == nil && len(found) == 1 && found[0].Size == 0
+	}
+	return false
 }

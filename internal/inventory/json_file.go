@@ -68,7 +68,7 @@ func (f *jsonFile) empty() {
 	switch {
 	case f.read.failed != nil:
 	case f.read.offset() == 0 && f.named(".jsonl", ".ndjson"):
-		f.warn("empty", "is empty") // a log may have no line yet
+		f.warn("empty", emptyLines) // a log may have no line yet
 	case f.read.offset() == 0:
 		f.damage(&jsonFault{text: "is empty"})
 	case f.named(".jsonl", ".ndjson"):

@@ -195,7 +195,7 @@ func (at databaseReport) empty(s *Subject) error {
 			return nil
 		}
 	}
-	at.find(checkHeader, Warning, "", "is empty: a database without a table, or one that lost its content")
+	at.find(checkHeader, Warning, "", emptyDatabase)
 	return nil
 }
 

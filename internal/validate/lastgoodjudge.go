@@ -79,8 +79,11 @@ func verdicts(report *inventory.Report, units []*Unit) (bad map[*Unit]string, al
 		all = all && res.More == 0
 		for _, f := range res.Findings {
 			u := unitOfFinding(f, units)
+			may, zeros := inventory.MayBeEmptied(f)
 			switch {
 			case u == nil:
+			case may && zeros:
+				u.empty = true
 			case f.Status == inventory.Damaged, f.Status == inventory.Unchecked && res.Check.Group() == inventory.Structure:
 				bad[u] = f.Text
 			case f.Status == inventory.Unchecked:
