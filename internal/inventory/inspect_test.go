@@ -216,3 +216,26 @@ func TestMergeCarriesWhatWasNotListed(t *testing.T) {
 	assert.Equal(t, len(got[1].Findings), most)
 	assert.Equal(t, got[1].More, int64(6))
 }
+
+// TestDamageIsListedHoweverManyWarningsCameBefore: who goes by the findings must not take a damaged file for a good one.
+func TestDamageIsListedHoweverManyWarningsCameBefore(t *testing.T) {
+	r := NewRecorder("s", Options{}, Calls{})
+	for range most + 5 {
+		r.Find(wordCheck, Finding{Status: Warning, Path: "odd", Text: "x"})
+	}
+	r.Find(wordCheck, Finding{Status: Damaged, Path: "b", Text: "y"})
+	fork := r.Fork()
+	fork.Find(wordCheck, Finding{Status: Damaged, Path: "a", Text: "y"})
+	r.Merge(fork)
+	got := r.Results()[0]
+	assert.Equal(t, len(got.Findings), most)
+	assert.Equal(t, got.More, int64(7))
+	assert.Equal(t, got.Findings[0].Path+got.Findings[1].Path+got.Findings[2].Path, "abodd")
+	for range 2 * most {
+		r.Find(wordCheck, Finding{Status: Damaged, Path: "c", Text: "y"})
+	}
+	got = r.Results()[0]
+	assert.Equal(t, len(got.Findings), most)
+	assert.Equal(t, got.More, int64(2*most+7))
+	assert.Equal(t, got.Findings[most-1].Path, "c")
+}

@@ -203,14 +203,30 @@ func (t *tally) merge(other *tally) {
 	t.content.Add(other.content)
 }
 
-// add keeps a finding, or counts it where there are too many.
+// add keeps a finding, or counts it where there are too many. Damage takes the place of what is milder.
 func (r *Result) add(f Finding) {
 	r.Status = Worst([]Result{{Status: r.Status}, {Status: f.Status}})
-	if len(r.Findings) == most {
-		r.More++
+	if len(r.Findings) < most {
+		r.Findings = append(r.Findings, f)
+		if len(r.Findings) == most {
+			slices.SortStableFunc(r.Findings, func(a, b Finding) int { return cmp.Compare(milder(a), milder(b)) })
+		}
 		return
 	}
-	r.Findings = append(r.Findings, f)
+	r.More++
+	if f.Status == Damaged {
+		if first, ok := slices.BinarySearchFunc(r.Findings, 1, func(kept Finding, rank int) int { return cmp.Compare(milder(kept), rank) }); ok {
+			r.Findings[first] = f
+		}
+	}
+}
+
+// milder is 0 for damage and 1 for all else.
+func milder(f Finding) int {
+	if f.Status == Damaged {
+		return 0
+	}
+	return 1
 }
 
 // Damaged tells whether anything damaged was found.
