@@ -81,6 +81,9 @@ func TestOnlyEqualDigestsSayThatNothingDiffers(t *testing.T) {
 	assert.Check(t, !Alike(of(base), of(other)))
 	assert.Check(t, !Alike(of(nameless), of(nameless)))
 	assert.Check(t, !Alike(of(base), Inventory{}))
+	short := of(base)
+	short.More, short.MoreRecords = 1, 5
+	assert.Check(t, !Alike(short, short), "nothing is known of what is not listed")
 }
 
 // naiveDiff is a Differ that keeps everything.

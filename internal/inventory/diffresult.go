@@ -73,9 +73,9 @@ func (d Diff) Same() bool {
 }
 
 // Alike tells whether two inventories say that the same records are in a source: reading them would show no difference.
-// Records without ids have no digest: then nothing is said.
+// Records without ids, and collections that are not listed, have no digest: then nothing is said.
 func Alike(a, b Inventory) bool {
-	if len(a.Collections) != len(b.Collections) {
+	if len(a.Collections) != len(b.Collections) || a.More > 0 || b.More > 0 {
 		return false
 	}
 	for i, c := range a.Collections {
