@@ -49,6 +49,12 @@ type Finding struct {
 	Text string `json:"text"`
 }
 
+// Place is where a finding is, whatever its words.
+type Place struct{ Check, Source, Path, Object string }
+
+// Place tells where a finding is.
+func (f Finding) Place() Place { return Place{f.Check, f.Source, f.Path, f.Object} }
+
 // Validation is what a look at the data of a backup came to: in the manifest that of the backup itself, in the record beside the archive the
 // last one.
 type Validation struct {

@@ -117,7 +117,7 @@ func (p *Plan) torn(reports []inventory.Report) []inventory.Finding {
 				continue
 			}
 			for _, f := range res.Findings {
-				if f.Status == inventory.Damaged && !known[placeOf(f)] {
+				if f.Status == inventory.Damaged && !known[f.Place()] {
 					out = append(out, f)
 				}
 			}
@@ -126,20 +126,15 @@ func (p *Plan) torn(reports []inventory.Report) []inventory.Finding {
 	return out
 }
 
-// found is where a finding is, whatever its words.
-type found struct{ check, source, path, object string }
-
-func placeOf(f inventory.Finding) found { return found{f.Check, f.Source, f.Path, f.Object} }
-
 // known is the damage of the backup before.
-func (p *Plan) known() map[found]bool {
-	out := map[found]bool{}
+func (p *Plan) known() map[archive.Place]bool {
+	out := map[archive.Place]bool{}
 	if p.before == nil {
 		return out
 	}
 	for _, f := range p.before.Validation.Findings {
 		if f.Status == inventory.Damaged {
-			out[placeOf(f)] = true
+			out[f.Place()] = true
 		}
 	}
 	return out
@@ -162,7 +157,7 @@ func (p *Plan) stillThere(v *inventory.Validation) *Known {
 	}
 	known, n := p.known(), 0
 	for _, f := range v.Findings {
-		if f.Status == inventory.Damaged && known[placeOf(f)] {
+		if f.Status == inventory.Damaged && known[f.Place()] {
 			n++
 		}
 	}

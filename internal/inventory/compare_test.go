@@ -51,3 +51,37 @@ func TestAValidationNamesTheWorstFindingsFirst(t *testing.T) {
 	assert.Assert(t, len(v.Findings[0].Text) <= longestText+len("…"))
 	assert.Equal(t, v.More, int64(8))
 }
+
+func TestDamageStaysKnownUntilALookThatCouldHaveFoundItDoesNot(t *testing.T) {
+	of := func(status Status, path string) Finding {
+		return Finding{Check: "memories.json", Status: status, Source: "data", Path: path, Text: "x"}
+	}
+	look := func(depth Depth, checks []string, status Status, findings ...Finding) Validation {
+		return Validation{Depth: depth, Checks: checks, Status: status, Findings: findings}
+	}
+	memories := []string{"memories"}
+	a, b, dark := of(Damaged, "a"), of(Damaged, "b"), of(Unchecked, "dark")
+	many := look(Full, nil, Damaged)
+	for i := range Listed {
+		many.Findings = append(many.Findings, of(Damaged, strings.Repeat("x", i)))
+	}
+	both := many
+	both.Findings, both.More = append([]Finding{a}, many.Findings[:Listed-1]...), 1
+	for _, c := range []struct {
+		name               string
+		former, look, want Validation
+	}{
+		{"none before", look(Full, nil, OK), look(Quick, nil, OK), look(Quick, nil, OK)},
+		{"as close", look(Quick, nil, Damaged, a), look(Quick, nil, OK), look(Quick, nil, OK)},
+		{"as close, with other damage", look(Quick, nil, Damaged, a), look(Quick, nil, Damaged, b), look(Quick, nil, Damaged, b)},
+		{"from farther away", look(Full, nil, Damaged, a), look(Quick, nil, OK), look(Full, nil, Damaged, a)},
+		{"some checks, with other damage", look(Full, nil, Damaged, a), look(Full, memories, Damaged, b), look(Full, nil, Damaged, a, b)},
+		{"unreadable now", look(Quick, nil, Damaged, a), look(Full, nil, Unchecked, of(Unchecked, "a")), look(Quick, nil, Damaged, a)},
+		{"unreadable now, with other damage", look(Quick, nil, Damaged, a), look(Full, nil, Damaged, b, dark), look(Full, nil, Damaged, a, b, dark)},
+		{"unreadable before too", look(Quick, nil, Damaged, a, dark), look(Quick, nil, Unchecked, dark), look(Quick, nil, Unchecked, dark)},
+		{"more than is listed", look(Full, []string{"vectors"}, Damaged, a), many, many},
+		{"more than is listed, and some before", look(Full, nil, Damaged, a), Validation{Depth: Quick, Status: Damaged, Findings: many.Findings}, both},
+	} {
+		t.Run(c.name, func(t *testing.T) { assert.DeepEqual(t, Renew(c.former, c.look), c.want) })
+	}
+}

@@ -54,3 +54,48 @@ func Covers(v, other Validation) bool {
 	all := len(v.Checks) == 0 && len(v.Skip) == 0
 	return all || slices.Equal(v.Checks, other.Checks) && slices.Equal(v.Skip, other.Skip)
 }
+
+// Renew is what is known of data that never changes once it was looked at again. Damage that was found stays until a look that could have found it
+// does not: one that looked at no less, and could look at all that the former one could.
+func Renew(former, v Validation) Validation {
+	switch {
+	case former.Status != Damaged || Covers(v, former) && !blinder(v, former):
+		return v
+	case v.Status != Damaged:
+		return former
+	}
+	known, all := places(v.Findings, Damaged), v.Findings
+	for _, f := range former.Findings {
+		if f.Status == Damaged && !known[f.Place()] {
+			all = append([]Finding{f}, all...)
+		}
+	}
+	v.More = max(v.More, former.More) + int64(max(0, len(all)-Listed))
+	v.Findings = all[:min(len(all), Listed)]
+	if !Covers(v, former) {
+		v.Depth, v.Checks, v.Skip = former.Depth, former.Checks, former.Skip
+	}
+	return v
+}
+
+// blinder tells whether a look could not look at something that the former one could, as far as is listed.
+func blinder(v, former Validation) bool {
+	before := places(former.Findings, Unchecked)
+	for at := range places(v.Findings, Unchecked) {
+		if !before[at] {
+			return true
+		}
+	}
+	return v.More > 0 && v.Status != Damaged
+}
+
+// places are where the findings of a status are.
+func places(findings []Finding, s Status) map[archive.Place]bool {
+	out := map[archive.Place]bool{}
+	for _, f := range findings {
+		if f.Status == s {
+			out[f.Place()] = true
+		}
+	}
+	return out
+}

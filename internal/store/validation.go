@@ -22,18 +22,25 @@ func (b Backup) Damaged() bool {
 }
 
 // RecordValidation keeps beside an archive what a look at its data came to, and points latest_backup.txt anew. The data in an archive never
-// changes: damage that was found stays on record until a look that covers the former one does not find it again; then the result is the former one. A folder that
+// changes: damage that was found stays on record until a look that could have found it does not (inventory.Renew). A folder that
 // cannot be written is not an error, nor is an archive that has no id, of which nothing is kept.
 func (d *Dir) RecordValidation(ctx context.Context, b Backup, now time.Time, v inventory.Validation) (Backup, error) {
 	if b.ID == "" {
 		return b, nil
 	}
-	if b.Damaged() && v.Status != inventory.Damaged && !inventory.Covers(v, b.Validation.Validation) {
-		return b, nil
-	}
 	rec, err := d.record(b.Name)
 	if err != nil {
 		return b, err
+	}
+	if now := rec.Validation; now != nil && now.ID == b.ID {
+		b.Validation = now // another look may have ended since b was read
+	}
+	if b.Validation != nil {
+		renewed := inventory.Renew(b.Validation.Validation, v)
+		if renewed.Status != v.Status {
+			return b, nil // the former one stays
+		}
+		v = renewed
 	}
 	b.Validation = &Validation{ID: b.ID, Time: now, Validation: v}
 	rec.Validation = b.Validation

@@ -80,6 +80,8 @@ func TestDamageThatIsFoundLaterTakesLatestAway(t *testing.T) {
 func TestFoundDamageStaysUntilALookThatCoversItFindsNone(t *testing.T) {
 	part := healthy(inventory.Full)
 	part.Checks = []string{"memories"}
+	partly := healthy(inventory.Full)
+	partly.Status, partly.Findings = inventory.Warning, []inventory.Finding{{Status: inventory.Unchecked, Text: "is too large"}}
 	for _, c := range []struct {
 		name         string
 		first, later inventory.Validation
@@ -89,6 +91,7 @@ func TestFoundDamageStaysUntilALookThatCoversItFindsNone(t *testing.T) {
 		{"a closer look finds none", damaged(inventory.Quick), healthy(inventory.Full), false},
 		{"a look from farther away finds none", damaged(inventory.Full), healthy(inventory.Quick), true},
 		{"some checks find none", damaged(inventory.Quick), part, true},
+		{"a look that could not read all finds none", damaged(inventory.Quick), partly, true},
 		{"damage is found later", healthy(inventory.Full), damaged(inventory.Quick), true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -102,6 +105,20 @@ func TestFoundDamageStaysUntilALookThatCoversItFindsNone(t *testing.T) {
 			assert.Equal(t, again.State, Verified)
 		})
 	}
+}
+
+// TestFoundDamageIsKeptWhateverWasKnownWhenTheLookBegan: a look takes minutes, in which another may have ended.
+func TestFoundDamageIsKeptWhateverWasKnownWhenTheLookBegan(t *testing.T) {
+	d := newDir(t)
+	b := add(t, d, start, proven(healthy(inventory.Quick)))
+	_, err := d.RecordValidation(t.Context(), b, start.Add(time.Hour), damaged(inventory.Full))
+	assert.NilError(t, err)
+	after, err := d.RecordValidation(t.Context(), b, start.Add(time.Hour), healthy(inventory.Quick))
+	assert.NilError(t, err)
+	assert.Assert(t, after.Damaged())
+	again, err := d.Find(t.Context(), b.Name)
+	assert.NilError(t, err)
+	assert.Assert(t, again.Damaged())
 }
 
 func TestTheOnlyBackupIsNamedWhenItsDataIsDamaged(t *testing.T) {
