@@ -66,7 +66,7 @@ type Validation struct {
 	Status Status `json:"status"`
 	// Counts is how many checks came to which status, those of each source for themselves.
 	Counts map[Status]int64 `json:"counts,omitempty"`
-	// Findings are the first ones, the damaged before the others; More is how many there are beyond them.
+	// Findings are the first ones, the damaged before the others, and of each place one before a second; More is how many there are beyond them.
 	Findings []Finding `json:"findings,omitempty"`
 	More     int64     `json:"more,omitempty"`
 }

@@ -52,6 +52,21 @@ func TestAValidationNamesTheWorstFindingsFirst(t *testing.T) {
 	assert.Equal(t, v.More, int64(8))
 }
 
+// TestAValidationNamesEachPlaceBeforeItSaysMoreOfOne: a file with many damaged lines must not hide another.
+func TestAValidationNamesEachPlaceBeforeItSaysMoreOfOne(t *testing.T) {
+	res := Result{Check: Check{ID: "memories.json"}, Status: Damaged}
+	for line := range 3 * Listed {
+		res.Findings = append(res.Findings, Finding{Check: "memories.json", Status: Damaged, Source: "data", Path: "log.jsonl", Line: line + 1})
+	}
+	other := Finding{Check: "databases.pages", Status: Damaged, Source: "data", Path: "memory.sqlite3"}
+	v := Conclude(Options{Depth: Quick}, []Result{res, {Check: Check{ID: "databases.pages"}, Status: Damaged, Findings: []Finding{other}}})
+	assert.Equal(t, len(v.Findings), Listed)
+	assert.Equal(t, v.Findings[0].Line, 1)
+	assert.DeepEqual(t, v.Findings[1], other)
+	assert.Equal(t, v.Findings[2].Line, 2)
+	assert.Equal(t, v.More, int64(2*Listed+1))
+}
+
 func TestDamageStaysKnownUntilALookThatCouldHaveFoundItDoesNot(t *testing.T) {
 	of := func(status Status, path string) Finding {
 		return Finding{Check: "memories.json", Status: status, Source: "data", Path: path, Text: "x"}

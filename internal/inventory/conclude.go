@@ -25,17 +25,34 @@ func Conclude(o Options, results []Result) Validation {
 		total += int64(len(r.Findings)) + r.More
 	}
 	for _, status := range []Status{Damaged, Warning, Unchecked} {
-		for _, r := range results {
-			for _, f := range r.Findings {
-				if f.Status == status && len(v.Findings) < Listed {
-					f.Text, f.Object = clip(f.Text), clip(f.Object)
-					v.Findings = append(v.Findings, f)
-				}
-			}
-		}
+		first, further := byPlace(results, status)
+		v.Findings = append(append(v.Findings, first...), further...)
+	}
+	v.Findings = v.Findings[:min(len(v.Findings), Listed)]
+	for i := range v.Findings {
+		f := &v.Findings[i]
+		f.Text, f.Object = clip(f.Text), clip(f.Object)
 	}
 	v.More = total - int64(len(v.Findings))
 	return v
+}
+
+// byPlace are the findings of a status: the first of each place, and what else was found there.
+func byPlace(results []Result, s Status) (first, further []Finding) {
+	seen := map[archive.Place]bool{}
+	for _, r := range results {
+		for _, f := range r.Findings {
+			switch at := f.Place(); {
+			case f.Status != s:
+			case seen[at]:
+				further = append(further, f)
+			default:
+				seen[at] = true
+				first = append(first, f)
+			}
+		}
+	}
+	return first, further
 }
 
 func clip(text string) string {
