@@ -49,19 +49,18 @@ func (*certificates) keyCheck() Check { return Check{ID: "structure.keys", Title
 // Checks tells what it looks at.
 func (c *certificates) Checks() []Check { return []Check{c.check(), c.keyCheck()} }
 
-// Claims takes files by their beginning, and in folders for certificates by their names too. Elsewhere a .key or .pem may be anything.
+// Claims takes files by their beginning and by their names. A .key may be anything but in a folder for certificates.
 func (*certificates) Claims(s *Subject) bool {
 	if pemBegins(s.Head) >= 0 && slices.ContainsFunc([]string{"CERTIFICATE-----", " KEY-----"}, func(kind string) bool {
 		return bytes.Contains(s.Head, []byte(kind))
 	}) {
 		return true
 	}
-	ext := path.Ext(s.Entry.Path)
-	switch {
-	case slices.Contains([]string{".crt", ".cer"}, ext):
+	switch path.Ext(s.Entry.Path) {
+	case ".crt", ".cer", ".pem":
 		return true
-	case slices.Contains([]string{".pem", ".key"}, ext):
-		return ext == ".pem" || certificateFolder(path.Dir(s.Entry.Path))
+	case ".key":
+		return certificateFolder(path.Dir(s.Entry.Path))
 	}
 	return false
 }
@@ -160,23 +159,37 @@ func (c *certificates) pem(l notes, ring *keyring, data []byte) {
 		if i < 0 {
 			return
 		}
-		line += bytes.Count(data[:i], []byte("\n"))
+		line = between(l, line, data[:i])
 		data = data[i:]
 		block := data
 		if next := pemBegins(data[1:]); next >= 0 {
 			block = data[:1+next]
 		}
-		if b, _ := pem.Decode(block); b != nil {
+		b, rest := pem.Decode(block)
+		if b != nil {
 			c.block(l, ring, b)
+			line = between(l, line+bytes.Count(block[:len(block)-len(rest)], []byte("\n")), rest)
 		} else {
 			l.r.Find(l.check, Finding{Status: Damaged, Path: l.path, Line: line, Text: "a block that begins here is cut or not in base64"})
+			line += bytes.Count(block, []byte("\n"))
 		}
-		line += bytes.Count(block, []byte("\n"))
 		data = data[len(block):]
 		if len(data) == 0 {
 			return
 		}
 	}
+}
+
+// between finds what was a block in the text between blocks, which begins at a line, and returns the line behind it.
+func between(l notes, line int, text []byte) (behind int) {
+	for _, wrong := range []struct{ trace, text string }{
+		{"\x00", "has zero bytes where text should be"}, {"-----END ", "a block ends here whose beginning is missing"},
+	} {
+		if i := bytes.Index(text, []byte(wrong.trace)); i >= 0 {
+			l.r.Find(l.check, Finding{Status: Damaged, Path: l.path, Line: line + bytes.Count(text[:i], []byte("\n")), Text: wrong.text})
+		}
+	}
+	return line + bytes.Count(text, []byte("\n"))
 }
 
 // block reads one block.

@@ -127,6 +127,12 @@ func TestCertificates(t *testing.T) {
 		{"DER", map[string][]byte{"ssl/server.cer": server.Raw, "ssl/server.key": sec1}, nil},
 		{"a root alone", map[string][]byte{"ssl/ca.crt": certPEM(ca.cert), "ssl/other.key": keyPEM(t, stranger)}, nil},
 		{"a bundle with an old one", map[string][]byte{"certs/bundle.pem": certPEM(slices.Repeat([]*x509.Certificate{ca.cert, expired, today}, 4)...)}, nil},
+		{"a chain whose second part is zero bytes", map[string][]byte{"ssl/server.crt": append(certPEM(server), make([]byte, 700)...)}, []string{
+			fmt.Sprintf("ssl/server.crt:%d: damaged: has zero bytes where text should be", bytes.Count(certPEM(server), []byte("\n"))+1),
+		}},
+		{"a block whose first line is changed", map[string][]byte{"ssl/server.crt": append(certPEM(server), bytes.Replace(certPEM(ca.cert), []byte("BEGIN"), []byte("BEGAN"), 1)...)}, []string{
+			fmt.Sprintf("ssl/server.crt:%d: damaged: a block ends here whose beginning is missing", bytes.Count(chain, []byte("\n"))),
+		}},
 		{"parameters and public keys", map[string][]byte{"ssl/dh.pem": pem.EncodeToMemory(&pem.Block{Type: "DH PARAMETERS", Bytes: []byte{0x30, 0}})}, nil},
 		{"renewed", map[string][]byte{"ssl/cert1.pem": certPEM(expired), "ssl/cert2.pem": certPEM(server)}, nil},
 

@@ -13,7 +13,7 @@ import (
 // mostOwners is how many owners are told apart.
 const mostOwners = 16
 
-// owners finds entries that belong to somebody else than the root of the source. A root that belongs to the superuser, with all that is in it
+// ownership finds entries that belong to somebody else than the root of the source. A root that belongs to the superuser, with all that is in it
 // belonging to one other, is how engines make folders and no finding.
 type ownership struct {
 	root int // -1: not seen
