@@ -50,6 +50,7 @@ type jsonFrame struct {
 
 	// Of the depths that end is told of: the key of the member that is being read, and the id so far.
 	key  []byte
+	at   int // where the key or value that is being read begins in buf; negative where that was given up
 	rank int
 	id   []byte
 }
@@ -158,9 +159,9 @@ func (p *jsonParser) done(kind byte) {
 		top.count++
 		if top.kind == '{' && !top.spilled {
 			p.members[len(p.members)-1].end = len(p.buf)
-			if depth <= 3 && (kind == '"' || kind == '0') {
-				p.named(top)
-			}
+		}
+		if top.kind == '{' && depth <= 3 && (kind == '"' || kind == '0') {
+			p.named(top)
 		}
 	}
 	if depth <= 2 {
@@ -207,20 +208,20 @@ func (p *jsonParser) key() *jsonFault {
 	}
 	m := jsonMember{start: len(p.buf), line: p.r.line, column: int(p.r.offset()-p.r.lineAt) + 1}
 	top := &p.stack[len(p.stack)-1]
-	if !top.spilled {
+	if top.at = m.start; !top.spilled {
 		p.members = append(p.members, m)
 	}
 	if f := p.text(); f != nil {
 		return f
 	}
 	if !top.spilled { // not even by this key
-		m := &p.members[len(p.members)-1]
-		m.keyEnd = len(p.buf)
-		if len(p.stack) <= 3 {
-			top.key = append(top.key[:0], p.buf[m.start+1:m.keyEnd-1]...)
-		}
-	} else {
-		top.key = top.key[:0]
+		p.members[len(p.members)-1].keyEnd = len(p.buf)
+	}
+	if top.key = top.key[:0]; len(p.stack) <= 3 && top.at >= 0 {
+		top.key = append(top.key, p.buf[top.at+1:len(p.buf)-1]...)
+	}
+	if len(p.buf) > maxCanonical {
+		p.spill()
 	}
 	if c, ok = p.r.peek(); !ok {
 		return p.cut("an object")
@@ -230,6 +231,7 @@ func (p *jsonParser) key() *jsonFault {
 	}
 	p.r.pos++
 	p.put(':')
+	top.at = len(p.buf)
 	return nil
 }
 
@@ -248,10 +250,9 @@ func (p *jsonParser) pop() {
 
 // named notes a member that may be the id of its object.
 func (p *jsonParser) named(top *jsonFrame) {
-	if rank := idRank(top.key); rank < top.rank {
-		m := p.members[len(p.members)-1]
+	if rank := idRank(top.key); rank < top.rank && top.at >= 0 {
 		top.rank = rank
-		top.id = append(top.id[:0], p.buf[m.keyEnd+1:m.end]...)
+		top.id = append(top.id[:0], p.buf[top.at:]...)
 	}
 }
 
@@ -303,6 +304,7 @@ func (p *jsonParser) spill() {
 		f := &p.stack[i]
 		f.spilled = f.spilled || f.start < keep
 		f.start -= keep
+		f.at -= keep
 	}
 	for i := range p.members {
 		m := &p.members[i]

@@ -3,6 +3,7 @@ package inventory
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -159,6 +160,53 @@ func TestALongRecordIsReadInPieces(t *testing.T) {
 	cut := inspectFiles(t, memoryChecks(), Calls{}, map[string]string{"a.json": `{"t": "` + long})
 	assert.Equal(t, len(lined(cut)), 1)
 	assert.Assert(t, strings.Contains(lined(cut)[0], "ends in the middle of a string"))
+}
+
+// TestWhiteSpaceChangesNoLongRecord: in which pieces a record is digested depends on what it says, not on how it lies in the file.
+func TestWhiteSpaceChangesNoLongRecord(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	for range 8 {
+		var text strings.Builder
+		for range 8 {
+			fmt.Fprintf(&text, `{"t": "%s", "o": {"z": %d, "l": "%s", "a": {"y": 1, "b": [2, {"n": 3, "m": 4}]}}, "more": `,
+				strings.Repeat("x", random.IntN(700_000)), random.IntN(1000), strings.Repeat("y", random.IntN(1<<random.IntN(22))))
+		}
+		text.WriteString("0" + strings.Repeat("}", 8))
+		var contents []string
+		for _, between := range []string{" ", "  ", "\n" + strings.Repeat(" ", random.IntN(100_000))} {
+			r := inspectFiles(t, memoryChecks(), Calls{}, map[string]string{"a.json": strings.ReplaceAll(text.String(), " ", between)})
+			assert.DeepEqual(t, lined(r), []string{})
+			contents = append(contents, r.Inventory.Collections[0].Content)
+		}
+		assert.Equal(t, contents[0], contents[1])
+		assert.Equal(t, contents[0], contents[2])
+	}
+}
+
+// TestIDsOfLongDocumentsAreThoseOfShortOnes: how much came before an id, or before a member whose key is one, is all the same.
+func TestIDsOfLongDocumentsAreThoseOfShortOnes(t *testing.T) {
+	var keyed strings.Builder
+	for i := range 30_000 {
+		fmt.Fprintf(&keyed, `, "k%d": {"text": "some text of this memory, which is number %d"}`, i, i)
+	}
+	files := map[string]string{"m/keyed.json": "{" + keyed.String()[1:] + "}"}
+	want := map[string]bool{}
+	for i := range 30_000 {
+		want[fmt.Sprintf("k%d", i)] = true
+	}
+	for i := range 24 { // around the place where a record is too long to be kept
+		long := strings.Repeat("x", maxCanonical-24+i)
+		files[fmt.Sprintf("m/late%d.json", i)] = fmt.Sprintf(`{"t": "%s", "id": "late%d"}`, long, i)
+		files[fmt.Sprintf("m/list%d.json", i)] = fmt.Sprintf(`[{"t": "%s", "id": "list%d"}, {"id": %d}]`, long, i, i)
+		files[fmt.Sprintf("m/number%d.json", i)] = fmt.Sprintf(`{"t": "%s", "id": %d}`, long, 1_000_000+i)
+		want[fmt.Sprintf("late%d", i)], want[fmt.Sprintf("list%d", i)], want[fmt.Sprint(i)], want[fmt.Sprint(1_000_000+i)] = true, true, true, true
+	}
+	got := map[string]bool{}
+	inspectFiles(t, Options{Workers: 1, Checks: []string{"memories"}}, Calls{Record: func(r Record) { got[r.ID] = true }}, files)
+	for id := range want {
+		assert.Assert(t, got[id], id)
+	}
+	assert.Equal(t, len(got), len(want))
 }
 
 func TestIDsThatOccurTwiceAreNamedWithBothFiles(t *testing.T) {

@@ -6,17 +6,19 @@ import (
 	"unicode/utf8"
 )
 
-// text reads a string whose quote is next, and appends its canonical form.
+// text reads a string whose quote is next, and appends its canonical form, which stands in buf as a whole if it is no longer than maxCanonical.
 func (p *jsonParser) text() *jsonFault {
 	p.stringAt = p.r.offset()
+	from, long := len(p.buf), false
 	p.r.pos++
 	p.put('"')
 	for {
 		run := textRun(p.r.buf[p.r.pos:])
 		p.buf = append(p.buf, p.r.buf[p.r.pos:p.r.pos+run]...)
 		p.r.pos += run
-		if len(p.buf) > maxCanonical {
+		if len(p.buf)-from > maxCanonical {
 			p.spill()
+			from, long = len(p.buf), true
 		}
 		b := p.r.ahead(utf8.UTFMax)
 		if len(b) == 0 {
@@ -26,6 +28,9 @@ func (p *jsonParser) text() *jsonFault {
 		case c == '"':
 			p.r.pos++
 			p.put('"')
+			if long { // how much of it is in buf is chance
+				p.spill()
+			}
 			return nil
 		case c == '\\':
 			if f := p.escape(); f != nil {
@@ -162,16 +167,17 @@ func (p *jsonParser) take(c byte) bool {
 
 // digits takes digits and tells how many.
 func (p *jsonParser) digits() int {
-	total := 0
+	total, kept := 0, 0
 	for {
 		from := p.r.pos
 		for p.r.pos < len(p.r.buf) && p.r.buf[p.r.pos]-'0' <= 9 {
 			p.r.pos++
 		}
 		p.buf = append(p.buf, p.r.buf[from:p.r.pos]...)
-		total += p.r.pos - from
-		if len(p.buf) > maxCanonical {
+		total, kept = total+p.r.pos-from, kept+p.r.pos-from
+		if kept > maxCanonical {
 			p.spill()
+			kept = 0
 		}
 		if p.r.pos < len(p.r.buf) || !p.r.more() {
 			return total
