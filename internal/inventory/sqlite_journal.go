@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
@@ -17,6 +18,7 @@ const journalMagic = "\xd9\xd5\x05\xf9\x20\xa1\x63\xd7"
 const (
 	journalHeaderSize = 28
 	walHeaderSize     = 32
+	walFrameSize      = 24
 )
 
 // walMagic tells that a write-ahead log begins here.
@@ -25,7 +27,7 @@ func walMagic(b []byte) bool { return len(b) >= 4 && binary.BigEndian.Uint32(b)&
 // logOfPages tells that a write-ahead log holds pages of a database that is not encrypted: an encrypted one is nobody's here, and its log
 // begins like any other.
 func logOfPages(head []byte) bool {
-	const page = walHeaderSize + 24
+	const page = walHeaderSize + walFrameSize
 	if !walMagic(head) || len(head) < page+len(sqliteMagic) {
 		return false
 	}
@@ -42,7 +44,7 @@ func (at databaseReport) journals(c *databaseCopy) error {
 		return nil
 	}
 	at.r.Checked(checkJournal, 1)
-	for suffix, look := range map[string]func(*os.File, int64) (string, error){journalSuffix: brokenJournal, walSuffix: brokenLog} {
+	for suffix, look := range map[string]func(*os.File, int64) (Status, string, error){journalSuffix: brokenJournal, walSuffix: brokenLog} {
 		f, err := os.Open(c.path() + suffix)
 		if errors.Is(err, os.ErrNotExist) {
 			continue
@@ -52,9 +54,10 @@ func (at databaseReport) journals(c *databaseCopy) error {
 		}
 		info, err := f.Stat()
 		if err == nil {
+			var status Status
 			var wrong string
-			if wrong, err = look(f, info.Size()); wrong != "" {
-				at.find(checkJournal, Damaged, "", wrong)
+			if status, wrong, err = look(f, info.Size()); wrong != "" {
+				at.find(checkJournal, status, "", wrong)
 			}
 		}
 		if err := errors.Join(err, f.Close()); err != nil {
@@ -64,36 +67,83 @@ func (at databaseReport) journals(c *databaseCopy) error {
 	return nil
 }
 
-// brokenLog tells what is wrong with a write-ahead log. Frames are none of it: from the first on that does not fit, they are left from
-// before, or belong to a transaction that did not come to its end.
-func brokenLog(f *os.File, size int64) (wrong string, err error) {
+// brokenLog tells what is wrong with a write-ahead log. SQLite reads it up to the first page whose sum is wrong; what lies behind is left
+// from before, or belongs to a transaction that did not come to its end.
+func brokenLog(f *os.File, size int64) (status Status, wrong string, err error) {
 	b := make([]byte, walHeaderSize)
 	n, err := io.ReadFull(f, b)
 	if n < len(b) || size == walHeaderSize {
-		return "", ignoreEnd(err)
+		return OK, "", ignoreEnd(err)
 	}
 	if allZero(b) {
-		return "", nil
+		return OK, "", nil
 	}
-	if !walMagic(b) || !walSum(b) {
-		return "its write-ahead log has a broken header: what was written since the last checkpoint is lost", nil
+	l := newWalReader(b)
+	if !walMagic(b) || l.sum != walSumIn(b[24:]) {
+		return Damaged, "its write-ahead log has a broken header: what was written since the last checkpoint is lost", nil
 	}
-	return "", nil
+	broken, all, err := l.frames(f)
+	if broken > 0 {
+		wrong = fmt.Sprintf("its write-ahead log is broken at page %d of %d: SQLite drops the transactions behind it without a word", broken, all)
+	}
+	return Warning, wrong, err
 }
 
-// walSum tells whether the sums in the header of a write-ahead log are right.
-func walSum(b []byte) bool {
-	order := binary.ByteOrder(binary.LittleEndian)
+// walSum are the two sums over all that a write-ahead log holds up to some place.
+type walSum struct{ one, two uint32 }
+
+// walSumIn is the sum that stands in a header.
+func walSumIn(b []byte) walSum { return walSum{binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])} }
+
+// over is the sum once b follows.
+func (s walSum) over(order binary.ByteOrder, b []byte) walSum {
+	for ; len(b) >= 8; b = b[8:] {
+		s.one += order.Uint32(b) + s.two
+		s.two += order.Uint32(b[4:]) + s.one
+	}
+	return s
+}
+
+// walReader reads a write-ahead log.
+type walReader struct {
+	order binary.ByteOrder
+	page  int64
+	salts []byte
+	sum   walSum // of all so far
+}
+
+// newWalReader reads the header of a log.
+func newWalReader(b []byte) *walReader {
+	l := &walReader{order: binary.LittleEndian, page: int64(binary.BigEndian.Uint32(b[8:])), salts: b[16:24]}
 	if b[3]&1 == 1 {
-		order = binary.BigEndian
+		l.order = binary.BigEndian
 	}
-	const summed = 24
-	var one, two uint32
-	for i := 0; i < summed; i += 8 {
-		one += order.Uint32(b[i:]) + two
-		two += order.Uint32(b[i+4:]) + one
+	l.sum = l.sum.over(l.order, b[:24])
+	return l
+}
+
+// frames reads the frames behind the header. broken is the first that does not fit, though behind it a transaction ends in a frame that is
+// of the same time as the header and follows from the one before it, the last of which is the number all; 0 where there is none. It is a page
+// that was changed after it was written, or one that a power failure kept from the disk.
+func (l *walReader) frames(r io.Reader) (broken, all int64, err error) {
+	if l.page < leastPage || l.page > mostPage {
+		return 0, 0, nil
 	}
-	return one == binary.BigEndian.Uint32(b[summed:]) && two == binary.BigEndian.Uint32(b[summed+4:])
+	in, frame := bufio.NewReaderSize(r, 1<<18), make([]byte, walFrameSize+l.page)
+	for n, first := int64(1), int64(0); ; n++ {
+		if _, err := io.ReadFull(in, frame); err != nil {
+			return broken, all, ignoreEnd(err)
+		}
+		sum, says := l.sum.over(l.order, frame[:8]).over(l.order, frame[walFrameSize:]), walSumIn(frame[16:])
+		fits, commits := bytes.Equal(frame[8:16], l.salts) && sum == says, binary.BigEndian.Uint32(frame[4:]) > 0
+		switch {
+		case !fits && first == 0:
+			first = n
+		case fits && commits && first > 0:
+			broken, all = first, n
+		}
+		l.sum = says
+	}
 }
 
 // journalHeader is the beginning of a segment of a journal.
@@ -113,31 +163,32 @@ func readJournalHeader(b []byte) (h journalHeader, ok bool) {
 
 // brokenJournal tells what is wrong with a journal: fewer pages in it than were on the disk before the database was touched, or other
 // ones. A count of zero, or of all ones, promises nothing.
-func brokenJournal(f *os.File, size int64) (wrong string, err error) {
+func brokenJournal(f *os.File, size int64) (status Status, wrong string, err error) {
 	const uncounted = 1<<32 - 1
 	b := make([]byte, journalHeaderSize)
-	for at, first := int64(0), true; at+journalHeaderSize <= size; first = false {
-		if _, err := f.ReadAt(b, at); err != nil {
-			return "", err
+	for at := int64(0); at < size; {
+		n, err := f.ReadAt(b, at)
+		if ignoreEnd(err) != nil {
+			return OK, "", err
 		}
-		h, ok := readJournalHeader(b)
+		h, ok := readJournalHeader(b[:n])
 		switch {
-		case !ok && first && bytes.HasPrefix(b, []byte(journalMagic)):
-			return "its journal has a broken header: a transaction cannot be rolled back", nil
+		case !ok && at == 0 && !allZero(b[:n]):
+			return Damaged, "its journal has a broken header: a transaction cannot be rolled back", nil
 		case !ok || h.records == 0 || h.records == uncounted:
-			return "", nil
+			return OK, "", nil
 		}
-		good, err := h.good(io.NewSectionReader(f, at+h.sector, size-at-h.sector))
+		good, err := h.good(io.NewSectionReader(f, at+h.sector, max(size-at-h.sector, 0)))
 		if err != nil {
-			return "", err
+			return OK, "", err
 		}
 		if good < h.records {
-			return fmt.Sprintf("its journal is broken: of a transaction, %d pages of %d can be rolled back", good, h.records), nil
+			return Damaged, fmt.Sprintf("its journal is broken: of a transaction, %d pages of %d can be rolled back", good, h.records), nil
 		}
 		at += h.sector + int64(h.records)*(h.page+8)
 		at = (at + h.sector - 1) / h.sector * h.sector
 	}
-	return "", nil
+	return OK, "", nil
 }
 
 // good counts the records that are there and whose sum is right, up to the first one that is not.

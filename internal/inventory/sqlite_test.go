@@ -121,6 +121,18 @@ func TestEachDamageOfADatabaseIsNamed(t *testing.T) {
 			f[name+"-journal"][26] = 3
 			return b
 		}, Quick, "databases.journal damaged : its journal has a broken header"},
+		"magic of the journal": {slices.Concat(memories, hot), func(_ *testing.T, f folder, b []byte) []byte {
+			f[name+"-journal"][2] ^= 1
+			return b
+		}, Quick, "databases.journal damaged : its journal has a broken header"},
+		"journal cut in its header": {slices.Concat(memories, hot), func(_ *testing.T, f folder, b []byte) []byte {
+			f[name+"-journal"] = f[name+"-journal"][:20]
+			return b
+		}, Quick, "databases.journal damaged : its journal has a broken header"},
+		"byte in the write-ahead log": {slices.Concat(memories, ahead), func(_ *testing.T, f folder, b []byte) []byte {
+			f[name+"-wal"][walHeaderSize+walFrameSize+2000] ^= 1
+			return b
+		}, Quick, "databases.journal warning : its write-ahead log is broken at page 1 of"},
 		"header of the write-ahead log": {slices.Concat(memories, ahead), func(_ *testing.T, f folder, b []byte) []byte {
 			f[name+"-wal"][17] ^= 1
 			return b
@@ -179,6 +191,8 @@ func TestAHealthyDatabaseRaisesNoAlarm(t *testing.T) {
 		"with free pages":   append(memories, "DELETE FROM memories WHERE id > 100"),
 		"hot journal":       slices.Concat(memories, hot),
 		"write-ahead log":   slices.Concat(memories, ahead),
+		"log begun anew":    slices.Concat(memories, ahead, []string{"PRAGMA wal_checkpoint(RESTART)", "DELETE FROM memories WHERE id = 5"}),
+		"log rolled back":   slices.Concat(memories, ahead[:3], []string{"PRAGMA cache_size=10", "BEGIN", "UPDATE memories SET text = 'not ' || text", "ROLLBACK", "DELETE FROM memories WHERE id = 5"}),
 		"checkpointed":      append(memories, "PRAGMA journal_mode=WAL", "DELETE FROM memories WHERE id > 5", "PRAGMA wal_checkpoint(TRUNCATE)", "--"),
 		"persisted journal": append(memories, "PRAGMA journal_mode=PERSIST", "DELETE FROM memories WHERE id > 5", "--"),
 		"auto_vacuum":       slices.Concat([]string{"PRAGMA auto_vacuum=FULL"}, memories, []string{"DELETE FROM memories WHERE id > 10"}),
