@@ -106,10 +106,12 @@ func (c *chroma) lost(what string) {
 			indexes++
 		}
 	}
-	if indexes == 0 && c.files[chromaDatabase] == nil {
+	journals := slices.ContainsFunc([]string{journalSuffix, walSuffix}, func(suffix string) bool { return c.files[chromaDatabase+suffix] != nil })
+	if indexes == 0 && c.files[chromaDatabase] == nil && !journals {
 		return
 	}
 	c.r.Checked(chromaSchema, 1)
+	c.unseen()
 	c.find(chromaSchema, Damaged, chromaDatabase, "", fmt.Sprintf(
 		"%s: Chroma would start with an empty database and report no collections; nothing names the %d indexes that are here", what, indexes))
 }
@@ -136,6 +138,7 @@ func (c *chroma) fault(check Check, object string, err error) error {
 func (c *chroma) validate(ctx context.Context, main *Subject) (err error) {
 	db, err := checkDatabase(ctx, main, c.r)
 	if err != nil {
+		c.unseen()
 		return c.fault(chromaSchema, "", err)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
@@ -171,7 +174,10 @@ func (c *chroma) validate(ctx context.Context, main *Subject) (err error) {
 
 // unseen records that nothing more can be said.
 func (c *chroma) unseen() {
-	for _, check := range []Check{chromaQueue, chromaIndex, chromaIDs} {
+	for _, check := range []Check{chromaDocuments, chromaQueue, chromaIndex, chromaIDs} {
+		if check == chromaDocuments && c.r.Options.Depth != Full {
+			continue
+		}
 		c.find(check, Unchecked, chromaDatabase, "", "the database does not tell what collections there are")
 	}
 }

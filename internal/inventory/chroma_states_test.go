@@ -77,6 +77,32 @@ func TestAChromaStoreWithAHotJournal(t *testing.T) {
 	assert.Equal(t, Worst(lost.Results), Damaged, said(lost))
 }
 
+// TestAChromaStoreWithoutAReadableDatabaseIsNotInOrder asks for checks that need the database.
+func TestAChromaStoreWithoutAReadableDatabaseIsNotInOrder(t *testing.T) {
+	for name, plant := range map[string]func(goldenChroma){
+		"missing": func(g goldenChroma) { g.remove(chromaDatabase) },
+		"empty":   func(g goldenChroma) { g.edit(chromaDatabase, none) },
+		"zeroed":  func(g goldenChroma) { g.edit(chromaDatabase, zeros) },
+		"cut":     func(g goldenChroma) { g.edit(chromaDatabase, func(b []byte) []byte { return b[:4096] }) },
+	} {
+		g := goldenStore(t, "chroma-1.5.9")
+		plant(g)
+		for _, check := range []string{"databases.chroma", "databases.chroma-queue", "databases.chroma-documents", "vectors.chroma-index", "vectors.chroma-ids"} {
+			o := Options{Depth: Full, Scratch: t.TempDir(), Checks: []string{check}}
+			report, err := Inspect(t.Context(), "chroma", LiveTree(g.dir, nil), o, Calls{})
+			assert.NilError(t, err)
+			assert.Assert(t, Worst(report.Results) == Damaged || Worst(report.Results) == Unchecked && check != "databases.chroma", "%s: %s: %s", name, check, said(report))
+		}
+	}
+}
+
+// TestAJournalOfAChromaDatabaseThatIsMissingIsNamed: below the threshold no index says that there was a store.
+func TestAJournalOfAChromaDatabaseThatIsMissingIsNamed(t *testing.T) {
+	dir := t.TempDir()
+	assert.NilError(t, os.WriteFile(filepath.Join(dir, chromaDatabase+journalSuffix), append([]byte(journalMagic), make([]byte, 504)...), 0o600))
+	assert.Assert(t, strings.Contains(said(goldenChroma{t, dir}.inspect(Quick)), "damaged databases.chroma chroma.sqlite3 [] is missing"))
+}
+
 // TestDamageOfAStoreOfChroma04IsFound plants faults in what only the older form has.
 func TestDamageOfAStoreOfChroma04IsFound(t *testing.T) {
 	for _, d := range []chromaDamage{

@@ -129,11 +129,11 @@ func checkDatabase(ctx context.Context, s *Subject, r *Recorder) (_ *database, e
 	if s.Entry.Size == 0 {
 		return nil, at.empty(s)
 	}
-	r.Checked(checkHeader, 1)
 	c, err := copyDatabase(ctx, s, r.Options)
 	if err != nil {
 		return nil, at.unusable(err)
 	}
+	r.Checked(checkHeader, 1)
 	_, wrong, err := c.header()
 	if err == nil {
 		err = at.journals(c)
@@ -178,9 +178,24 @@ func (at databaseReport) fault(c Check, err error) error {
 	return nil
 }
 
+// final is a fault behind which nothing more can be looked at: where nobody wants c, it is why those checks were not made that are wanted.
+func (at databaseReport) final(c Check, err error) error {
+	if _, text, ok := faulty(err); ok && !at.r.Wants(c.ID) {
+		at.unmade(text)
+	}
+	return at.fault(c, err)
+}
+
+// unmade records why no check can be made.
+func (at databaseReport) unmade(why string) {
+	for _, c := range databaseChecks() {
+		at.find(c, Unchecked, "", why)
+	}
+}
+
 // unusable records an error of opening the database, and returns it.
 func (at databaseReport) unusable(err error) error {
-	if other := at.fault(checkIntegrity, err); other != nil {
+	if other := at.final(checkIntegrity, err); other != nil {
 		return other
 	}
 	return err
@@ -211,6 +226,9 @@ func (at databaseReport) lost(ctx context.Context, wrong string, c *databaseCopy
 	if wrong == zeroHeader && c.journal == 0 && c.wal == 0 && strings.EqualFold(path.Ext(at.path), ".db") {
 		status = Warning
 	}
+	if !at.r.Wants(checkHeader.ID) {
+		at.unmade(wrong)
+	}
 	at.find(checkHeader, status, "", wrong)
 	return err
 }
@@ -224,7 +242,7 @@ func (at databaseReport) whole(ctx context.Context, d *database, wrong string) e
 	}
 	schema, err := d.schema(ctx)
 	if err != nil {
-		return at.fault(checkIntegrity, err)
+		return at.final(checkIntegrity, err)
 	}
 	d.tables = schema
 	for _, check := range []struct {

@@ -29,7 +29,6 @@ type sqliteHeader struct {
 	page     int64
 	pages    int64 // 0: the header does not know, the size of the file tells
 	reserved int64
-	wal      bool
 	format   uint32
 	encoding uint32
 }
@@ -48,7 +47,7 @@ func readSQLiteHeader(b []byte) (h sqliteHeader, wrong string) {
 	if h.page == 1 {
 		h.page = mostPage
 	}
-	h.reserved, h.wal = int64(b[20]), b[18] == 2 && b[19] == 2
+	h.reserved = int64(b[20])
 	h.format, h.encoding = binary.BigEndian.Uint32(b[44:]), binary.BigEndian.Uint32(b[56:])
 	if bytes.Equal(b[24:28], b[92:96]) {
 		h.pages = int64(binary.BigEndian.Uint32(b[28:]))

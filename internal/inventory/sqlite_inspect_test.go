@@ -145,6 +145,28 @@ func TestADatabaseThatHasNoRoomIsNotChecked(t *testing.T) {
 	assert.Assert(t, strings.Contains(found(r), "databases.integrity not checked : a copy to look at needs"), found(r))
 }
 
+// A check that was asked for and could not be made must not look as if it had found nothing.
+func TestADatabaseThatCannotBeLookedAtIsNotInOrder(t *testing.T) {
+	noRoom := written(t, "m.db", memories...).subject("m.db")
+	open := noRoom.Open
+	noRoom.Open = func(ctx context.Context) (File, error) {
+		file, err := open(ctx)
+		return vast{file}, err
+	}
+	garbled := written(t, "m.db", memories...)
+	copy(garbled["m.db"], "something else")
+	cut := written(t, "m.db", memories...)
+	cut["m.db"] = cut["m.db"][:4096]
+	clear(cut["m.db"][100:])
+	for name, s := range map[string]*Subject{"no room": noRoom, "its beginning": garbled.subject("m.db"), "its schema": cut.subject("m.db")} {
+		for _, c := range databaseChecks() {
+			r := NewRecorder("data", Options{Depth: Full, Scratch: t.TempDir(), Checks: []string{c.ID}}, Calls{})
+			assert.NilError(t, sqliteFiles{}.Validate(t.Context(), s, r))
+			assert.Assert(t, Worst(r.Results()) != OK, "%s: %s", name, c.ID)
+		}
+	}
+}
+
 // vast is a file that claims to be as large as a file can be.
 type vast struct{ File }
 
