@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 )
 
@@ -50,15 +49,25 @@ func companionOf(name string) (database, suffix string) {
 }
 
 // Claims implements Validator. A file whose beginning is damaged is claimed where the rest of it, or its name, says that it was a database;
-// an encrypted one looks like neither.
+// of the name .db there are others too.
 func (sqliteFiles) Claims(s *Subject) bool {
-	if bytes.HasPrefix(s.Head, []byte(sqliteMagic)) || resemblesHeader(s.Head) {
+	switch strings.ToLower(path.Ext(s.Entry.Path)) {
+	case ".sqlite", ".sqlite3", ".db3":
 		return true
+	case ".db":
+		return begins(s.Head) || began(s.Head)
 	}
-	if !slices.Contains([]string{".sqlite", ".sqlite3", ".db", ".db3"}, strings.ToLower(path.Ext(s.Entry.Path))) {
-		return false
-	}
-	return bytes.HasPrefix([]byte(sqliteMagic), s.Head) || allZero(s.Head) || nearMagic(s.Head)
+	return begins(s.Head)
+}
+
+// begins tells that this is the beginning of a database, or all of it but its first bytes.
+func begins(head []byte) bool {
+	return bytes.HasPrefix(head, []byte(sqliteMagic)) || resemblesHeader(head)
+}
+
+// began tells that this may be the damaged beginning of a database.
+func began(head []byte) bool {
+	return bytes.HasPrefix([]byte(sqliteMagic), head) || allZero(head) || nearMagic(head)
 }
 
 // resemblesHeader tells that all but the first bytes is the header of a database.
@@ -92,6 +101,10 @@ func (v sqliteFiles) Validate(ctx context.Context, s *Subject, r *Recorder) erro
 	}
 	if database, suffix := companionOf(path.Base(s.Entry.Path)); suffix != "" && !v.Claims(s) {
 		return orphan(s, database, suffix, r)
+	}
+	if !begins(s.Head) && !began(s.Head) {
+		databaseReport{s.Entry.Path, r}.last(checkHeader, Unchecked, "does not begin as a SQLite database does: it is encrypted, or its beginning is lost")
+		return nil
 	}
 	d, err := checkDatabase(ctx, s, r)
 	if _, _, told := faulty(err); told {
@@ -135,6 +148,10 @@ func checkDatabase(ctx context.Context, s *Subject, r *Recorder) (_ *database, e
 	}
 	r.Checked(checkHeader, 1)
 	_, wrong, err := c.header()
+	status := Damaged
+	if err == nil && wrong == zeroHeader && strings.EqualFold(path.Ext(at.path), ".db") {
+		status, err = c.doubt()
+	}
 	if err == nil {
 		err = at.journals(c)
 	}
@@ -146,7 +163,7 @@ func checkDatabase(ctx context.Context, s *Subject, r *Recorder) (_ *database, e
 	}
 	d, err := c.open(ctx)
 	if err != nil && wrong != "" {
-		return nil, at.lost(ctx, wrong, c, err)
+		return nil, at.lost(ctx, status, wrong, err)
 	}
 	if err != nil {
 		return nil, at.unusable(err)
@@ -168,34 +185,35 @@ func (at databaseReport) find(c Check, status Status, object, text string) {
 }
 
 // fault records an error that says something about the database, and returns any other.
-func (at databaseReport) fault(c Check, err error) error {
+func (at databaseReport) fault(err error, record func(status Status, text string)) error {
 	status, text, ok := faulty(err)
 	if !ok {
 		return fmt.Errorf("look at database %s: %w", at.path, err)
 	}
-	at.r.Checked(c, 1)
-	at.find(c, status, "", text)
+	record(status, text)
 	return nil
 }
 
-// final is a fault behind which nothing more can be looked at: where nobody wants c, it is why those checks were not made that are wanted.
-func (at databaseReport) final(c Check, err error) error {
-	if _, text, ok := faulty(err); ok && !at.r.Wants(c.ID) {
-		at.unmade(text)
-	}
-	return at.fault(c, err)
+// closed records why SQLite cannot open the database.
+func (at databaseReport) closed(status Status, text string) {
+	at.r.Checked(checkIntegrity, 1)
+	at.last(checkIntegrity, status, text)
 }
 
-// unmade records why no check can be made.
-func (at databaseReport) unmade(why string) {
-	for _, c := range databaseChecks() {
-		at.find(c, Unchecked, "", why)
+// last records a finding behind which nothing more can be looked at: where nobody wants c, it is why the checks that are wanted were not made.
+func (at databaseReport) last(c Check, status Status, text string) {
+	if at.r.Wants(c.ID) {
+		at.find(c, status, "", text)
+		return
+	}
+	for _, other := range databaseChecks() {
+		at.find(other, Unchecked, "", text)
 	}
 }
 
 // unusable records an error of opening the database, and returns it.
 func (at databaseReport) unusable(err error) error {
-	if other := at.final(checkIntegrity, err); other != nil {
+	if other := at.fault(err, at.closed); other != nil {
 		return other
 	}
 	return err
@@ -214,22 +232,15 @@ func (at databaseReport) empty(s *Subject) error {
 	return nil
 }
 
-// lost reports a database that cannot be opened because its header is damaged, and returns the error. A .db full of zeros may be something else.
-func (at databaseReport) lost(ctx context.Context, wrong string, c *databaseCopy, err error) error {
+// lost reports a database that cannot be opened because its header is damaged, and returns the error.
+func (at databaseReport) lost(ctx context.Context, status Status, wrong string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if _, _, ok := faulty(err); !ok {
 		return fmt.Errorf("look at database %s: %w", at.path, err)
 	}
-	status := Damaged
-	if wrong == zeroHeader && c.journal == 0 && c.wal == 0 && strings.EqualFold(path.Ext(at.path), ".db") {
-		status = Warning
-	}
-	if !at.r.Wants(checkHeader.ID) {
-		at.unmade(wrong)
-	}
-	at.find(checkHeader, status, "", wrong)
+	at.last(checkHeader, status, wrong)
 	return err
 }
 
@@ -242,7 +253,7 @@ func (at databaseReport) whole(ctx context.Context, d *database, wrong string) e
 	}
 	schema, err := d.schema(ctx)
 	if err != nil {
-		return at.final(checkIntegrity, err)
+		return at.fault(err, at.closed)
 	}
 	d.tables = schema
 	for _, check := range []struct {
@@ -253,7 +264,8 @@ func (at databaseReport) whole(ctx context.Context, d *database, wrong string) e
 			continue
 		}
 		if err := check.make(ctx, d); err != nil {
-			if err := at.fault(check.c, err); err != nil {
+			err = at.fault(err, func(status Status, text string) { at.find(check.c, status, "", text) })
+			if err != nil {
 				return err
 			}
 		}

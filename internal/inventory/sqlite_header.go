@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
@@ -88,6 +89,41 @@ func (c *databaseCopy) header() (h sqliteHeader, wrong string, err error) {
 	}
 	h, wrong = readSQLiteHeader(b[:n])
 	return h, wrong, nil
+}
+
+// doubt is how bad it is that a .db begins with zeros: where it has a page or something beside it, it was a database, else it may never have
+// been one.
+func (c *databaseCopy) doubt() (status Status, err error) {
+	if c.journal > 0 || c.wal > 0 {
+		return Damaged, nil
+	}
+	f, err := os.Open(c.path())
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	in, b := bufio.NewReaderSize(f, 1<<18), make([]byte, leastPage)
+	for !resemblesPage(b) {
+		if _, err := io.ReadFull(in, b); err != nil {
+			return Warning, ignoreEnd(err)
+		}
+	}
+	return Damaged, nil
+}
+
+// resemblesPage tells that a page of a table or an index may begin here, by its kind and the places of its cells, which lie behind them.
+func resemblesPage(b []byte) bool {
+	cells := map[byte]int{0x02: 12, 0x05: 12, 0x0a: 8, 0x0d: 8}[b[0]]
+	n, content := int(binary.BigEndian.Uint16(b[3:])), int(binary.BigEndian.Uint16(b[5:]))
+	if cells == 0 || n == 0 || content < cells+2*n {
+		return false
+	}
+	for at := cells; at+2 <= min(cells+2*n, len(b)); at += 2 {
+		if int(binary.BigEndian.Uint16(b[at:])) < content {
+			return false
+		}
+	}
+	return true
 }
 
 // size compares the size of the file with what its header says. A file may be longer: some programs let it grow in big steps.

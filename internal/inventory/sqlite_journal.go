@@ -93,7 +93,9 @@ func brokenLog(f *os.File, size int64) (status Status, wrong string, err error) 
 type walSum struct{ one, two uint32 }
 
 // walSumIn is the sum that stands in a header.
-func walSumIn(b []byte) walSum { return walSum{binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])} }
+func walSumIn(b []byte) walSum {
+	return walSum{binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])}
+}
 
 // over is the sum once b follows.
 func (s walSum) over(order binary.ByteOrder, b []byte) walSum {

@@ -239,12 +239,12 @@ func TestAWriteAheadLogThatEndsTornRaisesNoAlarm(t *testing.T) {
 
 func TestWhatIsNoDatabaseIsNotClaimed(t *testing.T) {
 	for name, data := range map[string][]byte{
-		"encrypted.sqlite3": bytes.Repeat([]byte{0xa7, 0x13, 0x5c}, 4096),
-		"Thumbs.db":         append([]byte("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), make([]byte, 4096)...),
-		"berkeley.db":       append(make([]byte, 12), append([]byte{0x61, 0x15, 6, 0}, make([]byte, 4096)...)...),
-		"memory.json":       []byte(`{"id": 1}`),
-		"zeros.bin":         make([]byte, 4096),
-		"empty.json":        nil,
+		"encrypted.db": bytes.Repeat([]byte{0xa7, 0x13, 0x5c}, 4096),
+		"Thumbs.db":    append([]byte("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), make([]byte, 4096)...),
+		"berkeley.db":  append(make([]byte, 12), append([]byte{0x61, 0x15, 6, 0}, make([]byte, 4096)...)...),
+		"memory.json":  []byte(`{"id": 1}`),
+		"zeros.bin":    make([]byte, 4096),
+		"empty.json":   nil,
 	} {
 		assert.Assert(t, !(sqliteFiles{}).Claims(folder{name: data}.subject(name)), name)
 	}
@@ -253,6 +253,24 @@ func TestWhatIsNoDatabaseIsNotClaimed(t *testing.T) {
 func TestADotDBFullOfZerosIsDoubted(t *testing.T) {
 	got := found(looked(t, folder{"m.db": make([]byte, 8192)}, "m.db", Quick))
 	assert.Equal(t, got, "databases.header warning : begins with zeros where the header of a SQLite database stood\n")
+}
+
+func TestADotDBWhoseFirstPageIsZeroedIsDamaged(t *testing.T) {
+	f := written(t, "m.db", memories...)
+	clear(f["m.db"][:4096])
+	got := found(looked(t, f, "m.db", Quick))
+	assert.Equal(t, got, "databases.header damaged : begins with zeros where the header of a SQLite database stood\n")
+}
+
+// It may be encrypted, or overwritten.
+func TestWhatIsADatabaseByItsNameAloneIsNotChecked(t *testing.T) {
+	const want = "not checked : does not begin as a SQLite database does: it is encrypted, or its beginning is lost\n"
+	f := written(t, "m.sqlite3", memories...)
+	copy(f["m.sqlite3"], bytes.Repeat([]byte{0xa7, 0x13, 0x5c}, 1365))
+	assert.Equal(t, found(looked(t, f, "m.sqlite3", Full)), "databases.header "+want)
+	r := NewRecorder("data", Options{Checks: []string{checkFTS.ID}}, Calls{})
+	assert.NilError(t, sqliteFiles{}.Validate(t.Context(), f.subject("m.sqlite3"), r))
+	assert.Equal(t, found(r), "databases.fts "+want)
 }
 
 func TestEachTableIsCounted(t *testing.T) {
