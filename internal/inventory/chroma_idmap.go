@@ -23,9 +23,6 @@ type idMap struct {
 // seenLabel marks a label.
 const seenLabel = 1 << 63
 
-// longestID is the longest plausible id.
-const longestID = 1 << 20
-
 // readIDMap reads a pickle of size bytes.
 func readIDMap(in io.Reader, size int64) (*idMap, error) {
 	m := &idMap{labels: map[string]uint64{}, fields: map[string]bool{}}
@@ -120,7 +117,7 @@ func (m *idMap) field(name string, value pickleValue) error {
 
 // label takes a pair of one of the two directions: the first one is kept, the second compared with it.
 func (m *idMap) label(direction string, id, label pickleValue) error {
-	if id.kind != pickleString || label.kind != pickleInt || label.n < 0 || len(id.s) > longestID {
+	if id.kind != pickleString || label.kind != pickleInt || label.n < 0 {
 		return errors.New("has a pair that is no id and element")
 	}
 	if m.first == "" {

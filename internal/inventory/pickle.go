@@ -74,6 +74,9 @@ var errEnough = errors.New("enough was read")
 // mostDicts is how many dictionaries a pickle may have; Chroma's have four.
 const mostDicts = 16
 
+// longestID is the longest plausible id, and no other text of a pickle is longer.
+const longestID = 1 << 20
+
 // unpickler is the machine of one pickle.
 type unpickler struct {
 	in    *bufio.Reader
@@ -82,7 +85,7 @@ type unpickler struct {
 	marks []int
 	memo  []string     // strings in the order in which they were put; what is none is empty
 	none  map[int]bool // the places in memo of what is no string
-	dicts []string     // the names of the dictionaries seenLabel
+	dicts []string     // the names of the dictionaries so far
 	pair  pairFunc
 	last  byte
 }
@@ -210,6 +213,9 @@ func (u *unpickler) text(width int) (pickleValue, error) {
 	}
 	if length > uint64(u.left) {
 		return pickleValue{}, io.ErrUnexpectedEOF
+	}
+	if length > longestID {
+		return pickleValue{}, errPickle
 	}
 	b, err := u.bytes(int64(length))
 	return pickleValue{kind: pickleString, s: string(b)}, err

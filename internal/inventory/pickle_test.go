@@ -129,3 +129,22 @@ func TestAPickleTakesMemoryBySize(t *testing.T) {
 		assert.Assert(t, after.TotalAlloc-before.TotalAlloc < 40*size, "%s: %d", name, after.TotalAlloc-before.TotalAlloc)
 	}
 }
+
+// TestAStringOfAPickleIsNoLongerThanAnID reads one that takes a whole file.
+func TestAStringOfAPickleIsNoLongerThanAnID(t *testing.T) {
+	const size = 64 << 20
+	b := "\x80\x04}(\x8d\x00\x00\x00\x04\x00\x00\x00\x00"
+	n := allocated(func() {
+		_, err := readIDMap(io.MultiReader(strings.NewReader(b), zeroReader{}), int64(len(b))+size)
+		assert.ErrorContains(t, err, "makes no sense")
+	})
+	assert.Assert(t, n < 1<<20, "%d bytes", n)
+}
+
+// zeroReader reads zeros.
+type zeroReader struct{}
+
+func (zeroReader) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
