@@ -29,10 +29,9 @@ type literals struct {
 
 // npyHeader is what the header of an array says.
 type npyHeader struct {
-	descr   any
-	fortran bool
-	shape   []int64
-	huge    bool // a number of the shape fits no integer
+	descr any
+	shape []int64
+	huge  bool // a number of the shape fits no integer
 }
 
 // parseNpyHeader reads the dictionary in the header of an .npy file.
@@ -43,12 +42,12 @@ func parseNpyHeader(text string) (*npyHeader, error) {
 	if err != nil || !ok || strings.TrimLeft(p.text, " \t\r\n\x00") != "" || len(d) != 3 {
 		return nil, errLiteral
 	}
-	fortran, ok := d["fortran_order"].(bool)
+	_, ok = d["fortran_order"].(bool) // in either order there are as many vectors
 	shape, okShape := d["shape"].(tuple)
 	if !ok || !okShape || d["descr"] == nil {
 		return nil, errLiteral
 	}
-	h := &npyHeader{descr: d["descr"], fortran: fortran}
+	h := &npyHeader{descr: d["descr"]}
 	h.shape, h.huge, err = lengths(shape)
 	return h, err
 }

@@ -48,16 +48,6 @@ type database struct {
 	patience time.Duration
 }
 
-// openDatabase copies a database and opens the copy; Close removes it again. Beside what reading can fail with, its error is a *roomError,
-// errBusy, or one that faulty understands.
-func openDatabase(ctx context.Context, s *Subject, o Options) (*database, error) {
-	c, err := copyDatabase(ctx, s, o)
-	if err != nil {
-		return nil, err
-	}
-	return c.open(ctx)
-}
-
 // open opens a copy. The copy is removed when that fails.
 func (c *databaseCopy) open(ctx context.Context) (*database, error) {
 	d := &database{databaseCopy: c, patience: patience + patiencePerMiB*time.Duration((c.size+c.journal+c.wal)>>20)}

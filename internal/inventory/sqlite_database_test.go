@@ -17,6 +17,15 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
+// openDatabase copies a database and opens the copy; Close removes it again.
+func openDatabase(ctx context.Context, s *Subject, o Options) (*database, error) {
+	c, err := copyDatabase(ctx, s, o)
+	if err != nil {
+		return nil, err
+	}
+	return c.open(ctx)
+}
+
 // opened opens a database of a folder and sees that nothing of the copy stays.
 func opened(t *testing.T, f folder, name string) *database {
 	t.Helper()
