@@ -190,6 +190,23 @@ func TestAZipBombIsReadWithinBounds(t *testing.T) {
 	assert.Assert(t, n < 2<<20, "%d bytes", n)
 }
 
+// The end of a zip may count fewer members, and a shorter table of contents, than the zip package then reads.
+func TestALongTableOfContentsIsReadWithinBounds(t *testing.T) {
+	const entries = 1<<18 + 1 // counted in 16 bits: one
+	entry := make([]byte, 46)
+	copy(entry, "PK\x01\x02")
+	end := make([]byte, 22)
+	copy(end, "PK\x05\x06")
+	binary.LittleEndian.PutUint16(end[8:], 1)
+	binary.LittleEndian.PutUint16(end[10:], 1)
+	binary.LittleEndian.PutUint32(end[12:], 46)
+	n := allocated(func() {
+		r := examine(t, npzFiles{}, "a.npz", slices.Concat(bytes.Repeat(entry, entries), end), wholly())
+		assert.DeepEqual(t, told(r), []string{"not checked: its table of contents is longer than is read"})
+	})
+	assert.Assert(t, n < 64<<20, "%d bytes", n)
+}
+
 func FuzzNpz(f *testing.F) {
 	for _, c := range npzCases(f) {
 		f.Add(c.data)

@@ -57,6 +57,9 @@ type npz struct {
 	size   int64
 	arrays arrays
 	err    error // of reading f
+	// opening tells that the table of contents is being read, of which table more bytes may be.
+	opening bool
+	table   int
 }
 
 // errBefore is what a zip's content leads to that names a place before the file's beginning.
@@ -66,6 +69,11 @@ var errBefore = errors.New("a member lies before the file's beginning")
 func (f *npz) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, errBefore
+	}
+	if f.opening {
+		if f.table -= len(p); f.table < 0 {
+			return 0, unchecked("its table of contents is longer than is read")
+		}
 	}
 	n, err := f.f.ReadAt(p, off)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -98,7 +106,13 @@ func (f *npz) read(ctx context.Context, l notes) error {
 	if members > npzMembers || table > npzTable {
 		return unchecked("its table of contents has %d members in %d bytes: more than is read", members, table)
 	}
+	const end = 256 << 10 // what is read to find the table
+	f.opening, f.table = true, npzTable+end
 	z, err := zip.NewReader(f, f.size)
+	f.opening = false
+	if isFault(err) {
+		return err
+	}
 	if err != nil {
 		return damage("its table of contents cannot be read: %s", err)
 	}
