@@ -44,6 +44,36 @@ services:
 	assert.Equal(t, p.State("db"), "running")
 }
 
+// TestWhatRunsInTheNetworkOfAStoppedServiceHasItAgain: it writes nothing that is read, and yet it must stop and start with the one whose
+// network it uses. Without that it would run on with none.
+func TestWhatRunsInTheNetworkOfAStoppedServiceHasItAgain(t *testing.T) {
+	NeedImage(t, Busybox)
+	p := NewProject(t, `
+services:
+  app:
+    image: `+Busybox+`
+    command: [tail, -f, /dev/null]
+    stop_grace_period: 0s
+    volumes: ["./data:/data"]
+  guest:
+    image: `+Busybox+`
+    command: [tail, -f, /dev/null]
+    stop_grace_period: 0s
+    network_mode: service:app
+`)
+	p.Write("data/memory.json", "{}")
+	p.Up()
+	network := func() string { return p.Exec("guest", "ip", "-4", "addr", "show", "eth0") }
+	assert.Assert(t, strings.Contains(network(), "inet "))
+	h := backupHeld(t, p, "stop")
+	assert.Equal(t, len(h.Held), 2, "%v", h.Held)
+	assert.Assert(t, strings.Contains(network(), "inet "))
+	p.Memsys("restore", "latest", "--yes").Assert(t, icmd.Success)
+	assert.Assert(t, strings.Contains(network(), "inet "))
+	p.Docker("restart", p.Container("app")).Assert(t, icmd.Success)
+	Code(t, p.Docker("exec", p.Container("guest"), "ip", "-4", "addr", "show", "eth0"), 1) // what the engine does by itself
+}
+
 // TestServicesThatWerePausedOrOffStaySo: only what ran is held.
 func TestServicesThatWerePausedOrOffStaySo(t *testing.T) {
 	NeedImage(t, Busybox)

@@ -57,6 +57,33 @@ func TestDependentsAreHeldFirstAndChromaLast(t *testing.T) {
 	assert.Equal(t, shape(p), "reader web foreign| cache| db| chroma")
 }
 
+// TestWhatRunsInTheNetworkOfAnotherStopsBeforeItAndStartsAfterIt: the network of a container goes when it stops, and what was left
+// running in it would have none.
+func TestWhatRunsInTheNetworkOfAnotherStopsBeforeItAndStartsAfterIt(t *testing.T) {
+	in := func(c engine.Container, owner string) engine.Container {
+		c.Network = "container:" + owner
+		return c
+	}
+	off := in(container("off", ""), "app")
+	off.State = engine.Exited
+	list := []engine.Container{
+		container("app", ""), in(container("chroma", ""), "app"), in(container("proxy", "app:service_started:true"), "app"),
+		container("other", ""), in(container("guest", ""), "other"), off,
+	}
+	writes := func(c engine.Container) bool { return c.ID == "app" || c.ID == "chroma" || c.ID == "other" }
+	last := func(c engine.Container) bool { return c.ID == "chroma" }
+	request := quiesce.Request{Mode: quiesce.Auto, Containers: list, Writes: writes, Last: last}
+	p := quiesce.Arrange(request)
+	assert.Equal(t, shape(p), "other| app| chroma") // nobody loses a network by a pause
+	p = p.Stopping(func(it quiesce.Item) bool { return it.ID == "app" }, "restless")
+	assert.Equal(t, shape(p), "other proxy!| chroma!| app!") // the proxy depends on the app too
+	assert.Equal(t, p.Items[1].Why, "it runs in the network of app, which is stopped")
+	request.MustStop = func(c engine.Container) string { return map[string]string{"other": "a database"}[c.ID] }
+	assert.Equal(t, shape(quiesce.Arrange(request)), "guest!| other!| app| chroma")
+	request.Mode = quiesce.None
+	assert.Equal(t, shape(quiesce.Arrange(request)), "")
+}
+
 func TestACircleOfDependenciesEnds(t *testing.T) {
 	list := []engine.Container{container("a", "b:x:y"), container("b", "a:x:y")}
 	assert.Equal(t, len(quiesce.Arrange(quiesce.Request{Mode: quiesce.Auto, Containers: list, Writes: all}).Items), 2)

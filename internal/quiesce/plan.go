@@ -8,6 +8,7 @@ package quiesce
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/memsys/docker-memsys/internal/engine"
 )
@@ -63,6 +64,8 @@ type Plan struct {
 	Items []Item
 	// Unheld are containers that may write while the data is read.
 	Unheld []Unheld
+
+	sharers map[string][]Item // containers that run in the network of another, by its id
 }
 
 // Unheld is a container that may write and is not held, and why.
@@ -94,9 +97,13 @@ func NewPlan(mode Mode, containers []engine.Container, writes func(engine.Contai
 
 // Arrange decides which containers are held, how, and in which order: what depends on others first, what they depend on later.
 func Arrange(r Request) Plan {
-	p := Plan{Mode: r.Mode}
+	p := Plan{Mode: r.Mode, sharers: map[string][]Item{}}
 	levels := levelsOf(r.Containers)
 	for _, c := range r.Containers {
+		if owner, ok := strings.CutPrefix(c.Network, "container:"); ok && runs(c.State) {
+			it := Item{ID: c.ID, Name: c.Name, Project: c.Project, Service: c.Service, Number: c.Number, Level: levels[keyOf(c)]}
+			p.sharers[owner] = append(p.sharers[owner], it)
+		}
 		if !runs(c.State) || !r.Writes(c) {
 			continue
 		}
@@ -111,8 +118,35 @@ func Arrange(r Request) Plan {
 		}
 		p.Items = append(p.Items, it)
 	}
+	p.stopSharers()
 	p.order()
 	return p
+}
+
+// stopSharers stops what runs in the network of a container that is stopped, before it, so that it starts again after it: that network
+// goes with its owner, and what was left running would have none for good.
+func (p *Plan) stopSharers() {
+	for _, owner := range slices.Clone(p.Items) {
+		if owner.Action != Stop || len(p.sharers[owner.ID]) == 0 {
+			continue
+		}
+		for i := range p.Items { // room for a level of their own
+			p.Items[i].Level *= 2
+		}
+		before := p.Items[slices.IndexFunc(p.Items, func(it Item) bool { return it.ID == owner.ID })].Level - 1
+		for _, it := range p.sharers[owner.ID] {
+			i := slices.IndexFunc(p.Items, func(other Item) bool { return other.ID == it.ID })
+			if i < 0 {
+				p.Items = append(p.Items, it)
+				i = len(p.Items) - 1
+			}
+			held := &p.Items[i]
+			held.Level = min(held.Level, before)
+			if held.Action != Stop {
+				held.Action, held.Why = Stop, "it runs in the network of "+owner.Label()+", which is stopped"
+			}
+		}
+	}
 }
 
 // action is how a container is held, and why Auto stops it.
@@ -143,7 +177,7 @@ func (p Plan) Action() Mode {
 	return p.Items[0].Action
 }
 
-// Stopping is the plan in which the items that stop tells are stopped.
+// Stopping is the plan in which the items that stop tells are stopped, and with them what runs in their network.
 func (p Plan) Stopping(stop func(Item) bool, why string) Plan {
 	p.Items = slices.Clone(p.Items)
 	for i := range p.Items {
@@ -151,6 +185,8 @@ func (p Plan) Stopping(stop func(Item) bool, why string) Plan {
 			it.Action, it.Why = Stop, why
 		}
 	}
+	p.stopSharers()
+	p.order()
 	return p
 }
 
