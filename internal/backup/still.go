@@ -17,7 +17,7 @@ import (
 // Bounds of the attempts to find a moment in which nothing is in the middle of a change.
 const (
 	maxTries  = 30
-	maxBusy   = 10 // of those, in which a container could not be frozen
+	maxBusy   = 30 // in which a container could not be frozen: they say nothing of the others
 	settleFor = 30 * time.Second
 	firstWait = 20 * time.Millisecond
 	lastWait  = 200 * time.Millisecond
@@ -38,12 +38,13 @@ type settled struct {
 // them again. Where that never succeeds, auto stops those who write what is restless.
 func (r *Runner) settle(ctx context.Context, p *Plan, log *heldLog) (*settled, error) {
 	began := r.Clock()
-	plan := p.Quiesce
+	plan, unfrozen := p.Quiesce, 0
 	for {
 		log.tries++
 		start := r.Clock()
 		held, err := r.Quiescer.Hold(ctx, plan)
-		if why, ok := busy(err); ok && log.tries < maxBusy {
+		if why, ok := busy(err); ok && unfrozen < maxBusy {
+			unfrozen++
 			if err := r.wait(ctx, log.tries, why); err != nil {
 				return nil, err
 			}
@@ -58,7 +59,7 @@ func (r *Runner) settle(ctx context.Context, p *Plan, log *heldLog) (*settled, e
 		}
 		unrest, err := r.unrest(ctx, p, plan, r.Clock().Sub(start))
 		moving := p.moving(plan, unrest)
-		last := log.tries >= maxTries || r.Clock().Sub(began) > settleFor
+		last := log.tries-unfrozen >= maxTries || r.Clock().Sub(began) > settleFor
 		if err == nil && (len(moving) == 0 || last && plan.Mode != quiesce.Auto) {
 			return &settled{held, plan, unrest}, nil
 		}
