@@ -193,29 +193,6 @@ func (a *app) auditValidation(ctx context.Context, dir *store.Dir, b store.Backu
 	a.auditLook(ctx, dir, lookAt{operation: operationValidate, began: began, archives: []lookedAt{validated}, result: result})
 }
 
-// inspectBackup reads the data in a backup and tells what is in each of its sources, by name.
-func (a *app) inspectBackup(ctx context.Context, b store.Backup, o inventory.Options, calls inventory.Calls) (out map[string]*inventory.Report, err error) {
-	if o.Scratch, err = a.makeScratch(); err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, removeScratch(o.Scratch)) }()
-	err = withArchive(b, func(r *archive.Reader) error {
-		side := archiveSide{r}
-		sources, err := side.sources(b, nil)
-		if err != nil {
-			return err
-		}
-		plan, err := validate.Prepare(ctx, validate.Request{Backup: b.Name, Sources: sources, Side: side, Options: o})
-		if err != nil {
-			return err
-		}
-		run := validate.Runner{Clock: a.world.Now, Progress: a.sink(), Record: calls.Record}
-		out, err = run.Inspect(ctx, plan)
-		return err
-	})
-	return out, err
-}
-
 // archiveSide reads the data in an archive.
 type archiveSide struct{ reader *archive.Reader }
 
