@@ -117,14 +117,9 @@ func (in *inspection) companion(name string) Validator {
 // rest is what can be looked at only once all files are known.
 func (in *inspection) rest(ctx context.Context) error {
 	in.looks.wait()
-	kept := func(path string) *Subject {
-		if l := in.later.files[path]; l != nil {
-			return l.subject
-		}
-		return nil
-	}
+	in.later.close()
 	for _, l := range in.later.sorted() {
-		l.subject.Sibling = sibling(ctx, in.tree, l.subject, kept)
+		l.subject.Sibling = sibling(ctx, in.tree, l.subject, in.later.kept)
 	}
 	for _, l := range in.later.sorted() {
 		if in.left(l.validator) {

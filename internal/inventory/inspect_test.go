@@ -200,6 +200,20 @@ func TestDamageOfALiveFileCountsOnlyOnStableContent(t *testing.T) {
 	assert.Equal(t, waits, attempts-1)
 }
 
+// TestWhatALaterLookKnowsToHaveACompanionIsLookedAt: the time for files that wait for others is over by then.
+func TestWhatALaterLookKnowsToHaveACompanionIsLookedAt(t *testing.T) {
+	root := plant(t, map[string]string{"d/changes": "word bad", "d/changes-wal": "log"})
+	calls := Calls{Wait: func(_ context.Context, attempt int) error {
+		if attempt == 1 {
+			assert.NilError(t, os.WriteFile(filepath.Join(root, "d/changes"), []byte("pair"), 0o644))
+		}
+		return nil
+	}}
+	report := inspectWith(t, LiveTree(root, nil), Options{Live: true}, calls, newFolders())
+	found := findings(report)
+	assert.Assert(t, slices.Contains(found, "warning d/changes: has changes-wal"), "%v", found)
+}
+
 func TestMergeCarriesWhatWasNotListed(t *testing.T) {
 	r := NewRecorder("s", Options{}, Calls{})
 	fork := r.Fork()

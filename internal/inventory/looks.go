@@ -278,8 +278,10 @@ func (in *inspection) validate(ctx context.Context, of *Subject, v Validator, w 
 			return nil
 		}
 		if _, ok := v.(Companioned); ok {
-			in.later.add(of, v)
-			return nil
+			if in.later.add(of, v) {
+				return nil
+			}
+			s.Sibling = sibling(ctx, in.tree, of, in.later.kept) // an earlier look did not know it for what it is
 		}
 	}
 	r.Checked(readable, 1)

@@ -51,8 +51,9 @@ func (o owners) sorted() []*owner {
 
 // later are files that are looked at once all are known: databases, and what lies beside them.
 type later struct {
-	mu    sync.Mutex
-	files map[string]*late // by their path
+	mu     sync.Mutex
+	files  map[string]*late // by their path
+	closed bool
 }
 
 type late struct {
@@ -60,10 +61,29 @@ type late struct {
 	validator Validator
 }
 
-func (l *later) add(s *Subject, v Validator) {
+// add keeps a file for v, unless the time for those is over.
+func (l *later) add(s *Subject, v Validator) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.files[s.Entry.Path] = &late{s, v}
+	if !l.closed {
+		l.files[s.Entry.Path] = &late{s, v}
+	}
+	return !l.closed
+}
+
+// close begins the time in which those files are looked at.
+func (l *later) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+}
+
+// kept is a file that was kept; nil for others.
+func (l *later) kept(path string) *Subject {
+	if one := l.files[path]; one != nil {
+		return one.subject
+	}
+	return nil
 }
 
 func (l *later) sorted() []*late {
