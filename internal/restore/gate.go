@@ -109,7 +109,8 @@ func (x *execution) countOne(ctx context.Context, w *work, out *Counted) error {
 	if out.Checked = len(what) == 0; out.Checked {
 		return nil
 	}
-	if unread(live.Results) > unread(held.Results) {
+	there := live.Inventory.Files == held.Inventory.Files && live.Inventory.Bytes == held.Inventory.Bytes
+	if there && unread(live.Results) > unread(held.Results) && len(damagedAlone(findings(held.Results), live.Results)) == 0 {
 		out.Why = "not all of it could be looked at"
 		return nil
 	}
@@ -130,6 +131,11 @@ func lost(held inventory.Inventory, known []inventory.Finding, live inventory.In
 	for _, text := range inventory.Unequal(held, live) {
 		out = append(out, strings.Replace(text, "before", "in the backup", 1))
 	}
+	return append(out, damagedAlone(known, results)...)
+}
+
+// damagedAlone says what is damaged that was not known to be.
+func damagedAlone(known []inventory.Finding, results []inventory.Result) (out []string) {
 	type place struct{ check, path, object string }
 	there := map[place]bool{}
 	for _, f := range known {

@@ -80,6 +80,26 @@ func TestDataThatDoesNotHoldWhatTheBackupDoesIsPutBack(t *testing.T) {
 	assert.Equal(t, b.engine.State(id), engine.Running)
 }
 
+// TestWhatCouldNotBeLookedAtExcusesNoLoss: a file of a kind that nobody knows does not stand in for a memory that is gone.
+func TestWhatCouldNotBeLookedAtExcusesNoLoss(t *testing.T) {
+	b := newBed(t)
+	root := b.source("data")
+	write(t, root, "memories/a.json", `{"id":"a"}`, "memories/b.json", `{"id":"b"}`)
+	path := b.backup(t, counts(t, root, quick))
+	p, err := prepare(t, b.request(t, path))
+	assert.NilError(t, err)
+	j := b.openJournal(t)
+	assert.NilError(t, j.Begin("restore", nil))
+	run := b.runner(j)
+	run.Progress = meddler(func() {
+		assert.NilError(t, os.Remove(root+"/memories/b.json"))
+		write(t, root, "strange.faiss", "IxZZ")
+	})
+	_, err = run.Run(t.Context(), p)
+	var loss *LossError
+	assert.Assert(t, errors.As(err, &loss), "%v", err)
+}
+
 func TestWhatAnotherVersionHasCountedOtherwiseIsCountedAnew(t *testing.T) {
 	b := newBed(t)
 	root := b.source("data")
