@@ -46,7 +46,11 @@ func (a *app) printDiff(d diffObject, format string) error {
 		}
 	}
 	if d.Same {
-		return a.printf("no difference between %s and %s\n", display.Clean(d.Before.words()), display.Clean(d.After.words()))
+		what := "no difference"
+		if len(d.Notes) > 0 {
+			what = "no difference in the rest"
+		}
+		return a.printf("%s between %s and %s\n", what, display.Clean(d.Before.words()), display.Clean(d.After.words()))
 	}
 	if err := a.printf("from %s to %s\n\n", display.Clean(d.Before.words()), display.Clean(d.After.words())); err != nil {
 		return err

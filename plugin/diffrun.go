@@ -78,16 +78,25 @@ func (c *comparison) chosen(known []string) error {
 	return nil
 }
 
-// skipAlike finds the sources of two backups whose inventories say that their records are the same: there is nothing to read.
+// skipAlike finds the sources of two backups whose inventories say that their records are the same: there is nothing to read. One with
+// damage is read: what is damaged has no records, and that is said.
 func (c *comparison) skipAlike() {
 	for _, name := range c.sources {
 		before, after := inventoryOf(c.manifests[0], name), inventoryOf(c.manifests[1], name)
-		if before == nil || after == nil || !inventory.Alike(*before, *after) {
+		if before == nil || after == nil || !inventory.Alike(*before, *after) || unsoundIn(c.manifests[0], name) || unsoundIn(c.manifests[1], name) {
 			continue
 		}
 		c.alike[name] = true
 		c.counted[0][name], c.counted[1][name] = *before, *after
 	}
+}
+
+// unsoundIn tells that something of a source was damaged, or not looked at, when its backup was made.
+func unsoundIn(m *archive.Manifest, source string) bool {
+	v := m.Validation
+	return v == nil || v.More > 0 || slices.ContainsFunc(v.Findings, func(f inventory.Finding) bool {
+		return f.Source == source && (f.Status == inventory.Damaged || f.Status == inventory.Unchecked)
+	})
 }
 
 // inventoryOf is what a manifest says of a source; nil where it says nothing.
