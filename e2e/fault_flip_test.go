@@ -25,7 +25,7 @@ func smallBackup(t *testing.T) (p *Project, path string) {
 	for _, big := range []string{"sparse", "embeddings"} {
 		assert.NilError(t, os.RemoveAll(p.Path("data", big)))
 	}
-	p.Write("data/chunked.json", strings.Repeat("two chunks of one file, ", 70_000))
+	p.Write("data/chunked.txt", strings.Repeat("two chunks of one file, ", 70_000))
 	code := Code(t, p.Standalone("backup", "--format", "json"), 0)
 	return p, p.made(code)
 }

@@ -38,7 +38,7 @@ func TestABackupThatCannotFitIsRefusedBeforehand(t *testing.T) {
 // TestADiskThatFillsUpDuringABackupLosesNothing: by the last backup's ratio the next one fits, but its data does not compress.
 func TestADiskThatFillsUpDuringABackupLosesNothing(t *testing.T) {
 	p := Box(t, `["./data:/data"]`, "")
-	p.Write("data/text.json", strings.Repeat("compresses well ", 100_000))
+	p.Write("data/text.txt", strings.Repeat("compresses well ", 100_000))
 	p.Up()
 	Tmpfs(t, p.Path("backups"), "3m")
 	first := p.Backup()
@@ -75,12 +75,12 @@ func TestADiskThatFillsUpDuringARestorePutsEverythingBack(t *testing.T) {
 	p := Box(t, `["./data:/data"]`, "")
 	Tmpfs(t, p.Path("data"), "16m,nr_inodes=100")
 	for i := range 60 {
-		p.Write(fmt.Sprintf("data/%02d.json", i), "old")
+		p.Write(fmt.Sprintf("data/%02d.json", i), `"old"`)
 	}
 	p.Up()
 	archive := p.Backup()
 	for i := range 60 {
-		p.Write(fmt.Sprintf("data/%02d.json", i), "new")
+		p.Write(fmt.Sprintf("data/%02d.json", i), `"new"`)
 	}
 	unchanged := Keep(t, p.Path("data"))
 	Code(t, p.Memsys("restore", archive, "--yes"), 1, "no space left on device", "everything was put back")
@@ -94,7 +94,7 @@ func TestADiskThatFillsUpDuringARestorePutsEverythingBack(t *testing.T) {
 // TestWithoutRoomForASafetyBackupThePresentStateIsSetAside and never lost.
 func TestWithoutRoomForASafetyBackupThePresentStateIsSetAside(t *testing.T) {
 	p := Box(t, `["./data:/data"]`, "")
-	p.Write("data/old.json", "old")
+	p.Write("data/old.json", `"old"`)
 	p.Up()
 	Tmpfs(t, p.Path("backups"), "1m")
 	p.Backup()

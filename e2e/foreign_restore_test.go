@@ -52,7 +52,7 @@ func TestArchivesOfTheFormerScriptAreRestored(t *testing.T) {
 			file := filepath.Join(above, "memory_backup_20240101_120000.tar.gz")
 			args := append(append([]string{}, tar[1:]...), file, "memory-system/data", "memory-system/docker-compose.yml")
 			run(t, above, nil, tar[0], args...).Assert(t, icmd.Success)
-			p.Exec("app", "sh", "-c", "rm /app/data/memories/m1.json; echo 3 >/app/data/memories/m3.json; echo broken >/app/data/memories/m2.json; mkdir /app/data/logs; echo now >/app/data/logs/app.log") // the script left logs out
+			p.Exec("app", "sh", "-c", "rm /app/data/memories/m1.json; echo 3 >/app/data/memories/m3.json; echo 4 >/app/data/memories/m2.json; mkdir /app/data/logs; echo now >/app/data/logs/app.log") // the script left logs out
 
 			plan := p.Memsys("restore", "--dry-run", file)
 			plan.Assert(t, icmd.Success)

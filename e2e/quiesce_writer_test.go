@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -106,7 +107,7 @@ func TestWithoutAHoldCopiesAreTorn(t *testing.T) {
 	var torn int
 	for range rounds {
 		result := p.Memsys("backup", "--quiesce", "none", "--format", "json")
-		assert.Assert(t, result.ExitCode == 0 || result.ExitCode == 3, result.Combined())
+		assert.Assert(t, slices.Contains([]int{0, 3, 4}, result.ExitCode), result.Combined()) // 4: the copy is seen to be torn
 		assert.Assert(t, strings.Contains(result.Stderr(), "may write while its data is read"))
 		var h held
 		assert.NilError(t, json.Unmarshal([]byte(result.Stdout()), &h))

@@ -3,11 +3,13 @@
 package treetest
 
 import (
+	_ "embed" // two files of a database
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"time"
@@ -100,6 +102,14 @@ func (m *maker) memories() {
 	m.dir("read-only", 0o555)
 }
 
+// database and databaseLog are a whole SQLite database with two memories, one of them in its write-ahead log.
+var (
+	//go:embed testdata/memory.sqlite3
+	database []byte
+	//go:embed testdata/memory.sqlite3-wal
+	databaseLog []byte
+)
+
 // stores are folders like those of LevelDB and RocksDB, whose *.log is data, and SQLite's three files.
 func (m *maker) stores() {
 	for _, store := range []string{"leveldb", "deep/er/rocksdb"} {
@@ -110,9 +120,9 @@ func (m *maker) stores() {
 		m.file(store+"/LOG", []byte("text"), 0o644)
 		m.file(store+"/archive.log", m.bytes(10), 0o644)
 	}
-	m.file("sqlite/chroma.sqlite3", m.bytes(8192), 0o644)
-	m.file("sqlite/chroma.sqlite3-wal", m.bytes(4152), 0o644)
-	m.file("sqlite/chroma.sqlite3-shm", m.bytes(1000), 0o644)
+	m.file("sqlite/memory.sqlite3", database, 0o644)
+	m.file("sqlite/memory.sqlite3-wal", databaseLog, 0o644)
+	m.file("sqlite/memory.sqlite3-shm", make([]byte, 32<<10), 0o644)
 	m.file("sqlite/beside.log", m.bytes(100), 0o644)
 }
 
@@ -125,7 +135,11 @@ func (m *maker) names() {
 		if name == "a" || !localName(name) {
 			continue
 		}
-		m.file("names/"+name, []byte(name), 0o644)
+		content := []byte(name)
+		if path.Ext(name) == ".json" {
+			content = []byte(`{"id": "` + name + `"}`) // backups look at it
+		}
+		m.file("names/"+name, content, 0o644)
 	}
 	long := strings.Repeat("n", 255)
 	m.file("names/"+long, []byte("255 bytes"), 0o644)
