@@ -163,6 +163,10 @@ func readJournalHeader(b []byte) (h journalHeader, ok bool) {
 	return h, h.page >= leastPage && h.page <= mostPage && h.page&(h.page-1) == 0 && h.sector >= 32 && h.sector <= mostPage
 }
 
+// journalBegun is how long the beginning of a journal is, mark and count, that SQLite leaves zero until all else is on the disk: until then
+// the database was not touched, and after the transaction it need not be any more.
+const journalBegun = 12
+
 // brokenJournal tells what is wrong with a journal: fewer pages in it than were on the disk before the database was touched, or other
 // ones. A count of zero, or of all ones, promises nothing.
 func brokenJournal(f *os.File, size int64) (status Status, wrong string, err error) {
@@ -175,7 +179,7 @@ func brokenJournal(f *os.File, size int64) (status Status, wrong string, err err
 		}
 		h, ok := readJournalHeader(b[:n])
 		switch {
-		case !ok && at == 0 && !allZero(b[:n]):
+		case !ok && at == 0 && !allZero(b[:min(n, journalBegun)]):
 			return Damaged, "its journal has a broken header: a transaction cannot be rolled back", nil
 		case !ok || h.records == 0 || h.records == uncounted:
 			return OK, "", nil

@@ -230,6 +230,17 @@ func TestADatabaseThatGrewAheadRaisesNoAlarm(t *testing.T) {
 	assert.Equal(t, found(looked(t, f, "m.db", Full)), "")
 }
 
+// TestAJournalThatHasOnlyBegunRaisesNoAlarm: its mark and count stay zero until all else of it is on the disk, and the database is touched
+// after that alone.
+func TestAJournalThatHasOnlyBegunRaisesNoAlarm(t *testing.T) {
+	begun := written(t, "j.db", slices.Concat(memories, hot)...)["j.db-journal"]
+	clear(begun[:journalBegun])
+	assert.Assert(t, !allZero(begun[:journalHeaderSize]))
+	f := written(t, "m.db", memories...)
+	f["m.db-journal"] = begun
+	assert.Equal(t, found(looked(t, f, "m.db", Full)), "")
+}
+
 func TestAWriteAheadLogThatEndsTornRaisesNoAlarm(t *testing.T) {
 	f := written(t, "m.db", slices.Concat(memories, ahead)...)
 	log := f["m.db-wal"]
