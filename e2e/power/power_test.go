@@ -161,7 +161,7 @@ func TestPowerLossDuringRecoverChangesNothing(t *testing.T) {
 	_, random := campaign(t)
 	some := 2
 	if full() {
-		some = 25
+		some = 6
 	}
 	ops, replays := 0, 0
 	recoveries := b.recoveries(random, b.stories(), some)
