@@ -118,10 +118,10 @@ func (b *bed) write(round int) {
 	}
 	put(fmt.Sprintf("memory/only-%d.json", round), "{}")
 	put("memory/memories.json", fmt.Sprintf(`[{"round": %d}]`, round))
-	put("memory/daily/note.json", strings.Repeat(fmt.Sprintf("note %d\n", round), 900*round))
+	put("memory/daily/note.json", strings.Repeat(fmt.Sprintf("{\"note\": %d}\n", round), 900*round))
 	put("memory/daily/logs/run.log", fmt.Sprintf("kept %d\n", round))
 	put("index/vectors.bin", strings.Repeat(fmt.Sprint(round), 5000))
-	put("settings.json", strings.Repeat(fmt.Sprintf(`{"round": %d}`, round), round*3))
+	put("settings.json", strings.Repeat(fmt.Sprintf("{\"round\": %d}\n", round), round*3))
 	name := filepath.Join(data, "index", "second-name.bin")
 	_ = os.Remove(name)
 	assert.NilError(b.t, os.Link(filepath.Join(data, "index", "vectors.bin"), name))
