@@ -58,7 +58,7 @@ func TestEveryKindOfFileOfTheSampleIsNamedAndMended(t *testing.T) {
 	addDatabase(t, p)
 	p.Backup()
 	files := kindsOfFiles(t, p)
-	p.Compose("stop").Assert(t, icmd.Success) // the service itself takes away an unfinished last line of its list when it is asked how it is
+	p.Compose("stop").Assert(t, icmd.Success) // asked how it is, the service mends what it can by itself: it cuts its list back, and embeds anew
 	for _, c := range []struct {
 		name   string
 		damage func(path string, data []byte) error
