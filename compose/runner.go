@@ -22,6 +22,8 @@ type Runner struct {
 	Stderr  io.Writer
 	// Dir is where the child starts; empty is the process's own.
 	Dir string
+	// Patient waits for the child however long it takes to end: it is asked to, and never killed.
+	Patient bool
 	// Environ is the child's environment; nil is the process's own.
 	Environ []string
 }
@@ -64,6 +66,8 @@ func (r *Runner) command(ctx context.Context, args []string) *exec.Cmd {
 	// The hints of docker's command line would appear twice: once for the child, once for us.
 	cmd.Env = append(slices.Clone(cmd.Env), "DOCKER_CLI_HOOKS=false")
 	cmd.Cancel = func() error { return interrupt(cmd.Process) }
-	cmd.WaitDelay = patience
+	if !r.Patient {
+		cmd.WaitDelay = patience
+	}
 	return cmd
 }

@@ -148,15 +148,7 @@ func (a *app) backup(ctx context.Context, services []string, opts backupOptions)
 	if ctx, err = s.begin(ctx, "backup", opts.lockOptions, map[string]any{"services": services}); err != nil {
 		return err
 	}
-	res := backupResult{}
-	res.Hooks, err = s.withHooks(ctx, s.backupHooks(services, opts.noHooks), func(before []hooks.Outcome) (err error) {
-		wish.problems, wish.warnings = hookProblems(before)
-		res.Result, err = s.makeBackup(ctx, wish)
-		return err
-	})
-	if err == nil && res.Result.Backup.Good() {
-		s.expireAside(ctx, res.Result.Backup.Created)
-	}
+	res, err := s.hookedBackup(ctx, wish, opts.noHooks)
 	if err = errors.Join(err, s.end(ctx, err)); err != nil {
 		return err
 	}
@@ -251,6 +243,19 @@ func (s *session) makeBackup(ctx context.Context, w backupWish) (*backup.Result,
 	res, err := run.Run(ctx, plan)
 	if err == nil {
 		s.auditMade(res)
+	}
+	return res, err
+}
+
+// hookedBackup makes a backup with its hooks around it, within the operation that has begun.
+func (s *session) hookedBackup(ctx context.Context, w backupWish, noHooks bool) (res backupResult, err error) {
+	res.Hooks, err = s.withHooks(ctx, s.backupHooks(w.services, noHooks), func(before []hooks.Outcome) (err error) {
+		w.problems, w.warnings = hookProblems(before)
+		res.Result, err = s.makeBackup(ctx, w)
+		return err
+	})
+	if err == nil && res.Result.Backup.Good() {
+		s.expireAside(ctx, res.Result.Backup.Created)
 	}
 	return res, err
 }

@@ -80,6 +80,8 @@ func (a *app) loadOptions() (compose.LoadOptions, error) {
 		ProjectDirectory: a.flags.projectDir,
 		Profiles:         a.flags.profiles,
 		EnvFiles:         a.flags.envFiles,
+		Compatibility:    a.flags.compose.compatibility,
+		AllResources:     a.flags.compose.allResources,
 		WorkingDir:       dir,
 		Environ:          a.world.Environ,
 		Stdin:            a.world.In,

@@ -17,6 +17,7 @@ const short = "Back up, verify and restore the data of a Compose project"
 const (
 	groupData    = "data"
 	groupProject = "project"
+	groupCompose = "compose"
 	groupOther   = "other"
 )
 
@@ -43,6 +44,8 @@ type rootFlags struct {
 	profiles   []string
 	envFiles   []string
 	progress   string
+	// compose are Compose's own flags that mean nothing to us, as they were given.
+	compose composeGlobals
 }
 
 // newApp is a run in the world w.
@@ -75,8 +78,8 @@ func (a *app) root() *cobra.Command {
 	}
 	a.installFlags(cmd)
 	cmd.SetFlagErrorFunc(flagError)
-	cmd.AddGroup(&cobra.Group{ID: groupData, Title: "Backups:"}, &cobra.Group{ID: groupProject, Title: "The project:"},
-		&cobra.Group{ID: groupOther, Title: "Other commands:"})
+	cmd.AddGroup(&cobra.Group{ID: groupData, Title: "Backups:"}, &cobra.Group{ID: groupCompose, Title: "Docker Compose, with the data guarded:"},
+		&cobra.Group{ID: groupProject, Title: "The project:"}, &cobra.Group{ID: groupOther, Title: "Other commands:"})
 	for _, build := range a.commands() {
 		sub := build()
 		sub.DisableFlagsInUseLine = true
@@ -90,12 +93,13 @@ func (a *app) root() *cobra.Command {
 func (a *app) commands() []func() *cobra.Command {
 	return []func() *cobra.Command{
 		a.backupCommand, a.restoreCommand, a.asideCommand, a.recoverCommand, a.importCommand, a.exportCommand, a.listCommand, a.inspectCommand, a.diffCommand, a.verifyCommand, a.validateCommand, a.auditCommand,
+		a.upCommand, a.downCommand, a.pullCommand, a.stopCommand, a.restartCommand,
 		a.sourcesCommand, a.configCommand,
 		a.versionCommand, a.helpCommand,
 	}
 }
 
-// installFlags adds the flags that every command takes. They take a value each: cobra could not tell a verb from the value of an unknown boolean.
+// installFlags adds the flags that every command takes, and those of Compose that stand before its verb.
 func (a *app) installFlags(cmd *cobra.Command) {
 	flags := cmd.PersistentFlags()
 	flags.StringArrayVarP(&a.flags.files, "file", "f", nil, "Compose configuration files")
@@ -105,6 +109,7 @@ func (a *app) installFlags(cmd *cobra.Command) {
 	flags.StringArrayVar(&a.flags.envFiles, "env-file", nil, "Environment file")
 	flags.StringVar(&a.flags.progress, "progress", string(display.Auto), "How progress is shown on standard error: "+display.Modes())
 	cmd.Flags().AddFlagSet(flags)
+	a.flags.compose.install(cmd.Flags())
 	completeRootFlags(cmd)
 }
 

@@ -1,0 +1,274 @@
+package plugin
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/memsys/docker-memsys/compose"
+	"github.com/memsys/docker-memsys/internal/backup"
+	"github.com/memsys/docker-memsys/internal/progress"
+)
+
+// When a wrapped command makes a backup.
+const (
+	backupAuto   = "auto"
+	backupAlways = "always"
+	backupNever  = "never"
+)
+
+// wrapOptions are our own flags of the commands that we wrap.
+type wrapOptions struct {
+	lockOptions
+	backup  string
+	noHooks bool
+}
+
+// guarded is a docker compose command with what we do around it.
+type guarded struct {
+	*session
+	command *composeCommand
+	opts    wrapOptions
+}
+
+func (a *app) upCommand() *cobra.Command {
+	return a.wrapCommand("up", "Create and start the project's containers, its data backed up before", `Run docker compose up: its flags, its output, its exit code. Before it, the data is
+backed up if it has changed since the last good backup.`,
+		"docker memsys up -d", "docker memsys up -d --backup never", "docker memsys -f compose.yaml up --build memory-system")
+}
+
+// wrapCommand is a command that hands everything but our own flags to docker compose.
+func (a *app) wrapCommand(verb, short, long string, lines ...string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   verb + " [OPTIONS] [COMPOSE OPTIONS] [SERVICE...]",
+		Short: short,
+		Long: long + `
+
+Every flag of docker compose ` + verb + ` is passed on as it is; docker compose ` + verb + ` --help lists them.`,
+		Example:            examples(lines...),
+		GroupID:            groupCompose,
+		DisableFlagParsing: true,
+		ValidArgsFunction:  a.completeServices,
+	}
+	var opts wrapOptions
+	own := wrapFlags(&opts)
+	cmd.Flags().AddFlagSet(own)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := parseComposeCommand(verb, args, own)
+		if err != nil {
+			return flagError(cmd, err)
+		}
+		if c.on("help") {
+			return cmd.Help()
+		}
+		if !slices.Contains([]string{backupAuto, backupAlways, backupNever}, opts.backup) {
+			return usagef("--backup %s means nothing: use auto, always or never", opts.backup)
+		}
+		c.globals = a.composeGlobals(cmd.Flag("progress").Changed)
+		return a.wrap(cmd.Context(), c, opts)
+	}
+	return cmd
+}
+
+func (a *app) downCommand() *cobra.Command {
+	return a.wrapCommand("down", "Stop and remove the project's containers, its data backed up before", `Run docker compose down: its flags, its output, its exit code. Before it, the data is
+backed up if it has changed since the last good backup.`,
+		"docker memsys down", "docker memsys down -v", "docker memsys down --backup always")
+}
+
+func (a *app) pullCommand() *cobra.Command {
+	return a.wrapCommand("pull", "Pull the images of the project's services", `Run docker compose pull: its flags, its output, its exit code.`,
+		"docker memsys pull", "docker memsys pull memory-system")
+}
+
+func (a *app) stopCommand() *cobra.Command {
+	return a.wrapCommand("stop", "Stop the project's services", `Run docker compose stop: its flags, its output, its exit code.`,
+		"docker memsys stop", "docker memsys stop -t 30 memory-system")
+}
+
+func (a *app) restartCommand() *cobra.Command {
+	return a.wrapCommand("restart", "Restart the project's services, its data backed up before", `Run docker compose restart: its flags, its output, its exit code. Before it, the data is
+backed up if it has changed since the last good backup.`,
+		"docker memsys restart", "docker memsys restart chroma")
+}
+
+func wrapFlags(o *wrapOptions) *pflag.FlagSet {
+	own := pflag.NewFlagSet("docker memsys", pflag.ContinueOnError)
+	own.StringVar(&o.backup, "backup", backupAuto, "Back up before: auto (if the data has changed since the last good backup), always, never")
+	own.BoolVar(&o.noHooks, "no-hooks", false, "Run no commands of x-memsys")
+	own.DurationVar(&o.wait, "lock-wait", 0, "How long to wait for another run of this project to end, such as 30s or 10m (default: not at all)")
+	return own
+}
+
+// composeGlobals are Compose's own flags as they stood before the verb.
+func (a *app) composeGlobals(progress bool) []string {
+	var out []string
+	add := func(flag string, values ...string) {
+		for _, v := range values {
+			if v != "" {
+				out = append(out, flag, v)
+			}
+		}
+	}
+	add("--file", a.flags.files...)
+	add("--project-name", a.flags.project)
+	add("--project-directory", a.flags.projectDir)
+	add("--profile", a.flags.profiles...)
+	add("--env-file", a.flags.envFiles...)
+	if progress {
+		add("--progress", a.flags.progress)
+	}
+	return append(out, a.flags.compose.args()...)
+}
+
+// wrap runs a docker compose command with what comes before and after it.
+func (a *app) wrap(ctx context.Context, c *composeCommand, opts wrapOptions) error {
+	again, err := a.keepStdin()
+	if err != nil {
+		return err
+	}
+	s, err := a.openSession(ctx, compose.Overrides{})
+	again()
+	if err != nil {
+		return a.composeSays(ctx, c, err)
+	}
+	w := &guarded{session: s, command: c, opts: opts}
+	switch {
+	case !s.reachable(): // Compose will say so
+		return a.runCompose(ctx, c.line())
+	case c.on("dry-run") || a.flags.compose.dryRun:
+		defer s.leave(ctx)
+		a.noticeInterrupted(s.project)
+		if err := w.planBefore(ctx); err != nil {
+			return err
+		}
+		return a.runCompose(ctx, c.line())
+	}
+	if ctx, err = s.begin(ctx, c.verb, opts.lockOptions, map[string]any{"line": c.args}); err != nil {
+		return err
+	}
+	err = w.before(ctx)
+	if err != nil || !c.attached() {
+		if err == nil {
+			err = a.runCompose(ctx, c.line())
+		}
+		return errors.Join(err, s.end(ctx, err))
+	}
+	// It runs as long as somebody watches it, and backups must go on meanwhile.
+	if err := s.end(ctx, nil); err != nil {
+		return err
+	}
+	return a.runCompose(ctx, c.line())
+}
+
+// keepStdin keeps a project that is read from standard input for the second one who reads it. again begins it anew.
+func (a *app) keepStdin() (again func(), err error) {
+	if !slices.Contains(a.flags.files, "-") {
+		return func() {}, nil
+	}
+	project, err := io.ReadAll(a.world.In.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("read the project from standard input: %w", err)
+	}
+	again = func() { a.world.In.Reader = bytes.NewReader(project) }
+	again()
+	return again, nil
+}
+
+// composeSays lets docker compose say in its own words, with its own exit code, what is wrong with a project that we could not load; what
+// it finds nothing wrong with is our error.
+func (a *app) composeSays(ctx context.Context, c *composeCommand, err error) error {
+	if errors.As(err, new(*usageError)) {
+		return err
+	}
+	r := a.runner()
+	r.Stdout = io.Discard
+	line := slices.Concat(c.globals, []string{"config", "--quiet"})
+	if said := r.Run(ctx, line...); said != nil {
+		return said
+	}
+	return err
+}
+
+// runCompose gives the terminal to docker compose. It ends when Compose ends: however long that takes, and however often it was asked to.
+func (a *app) runCompose(ctx context.Context, line []string) error {
+	a.closeDisplay()
+	defer func() { _ = a.openDisplay() }()
+	r := a.runner()
+	r.Patient = true
+	return r.Run(ctx, line...)
+}
+
+// needsBackup says why a backup is made before the command; empty where none is.
+func (w *guarded) needsBackup(ctx context.Context) (string, error) {
+	switch w.opts.backup {
+	case backupNever:
+		return "", nil
+	case backupAlways:
+		return "as asked", nil
+	}
+	if !slices.Contains([]string{"up", "down", "restart"}, w.command.verb) {
+		return "", nil // they change no data
+	}
+	if err := w.checkBackup(ctx, nil); errors.Is(err, backup.ErrNothing) {
+		return "", nil // there is no data yet
+	} else if err != nil {
+		return "", err
+	}
+	plan, err := w.planBackup(ctx, backupWish{reason: w.reason()})
+	if errors.Is(err, backup.ErrNothing) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return plan.Changed(ctx)
+}
+
+// planBefore says what would come before the command.
+func (w *guarded) planBefore(ctx context.Context) error {
+	why, err := w.needsBackup(ctx)
+	if err != nil || why == "" {
+		return err
+	}
+	w.say("plan", "the data would be backed up: "+why)
+	return nil
+}
+
+// before does what comes before the command.
+func (w *guarded) before(ctx context.Context) error {
+	why, err := w.needsBackup(ctx)
+	if err != nil || why == "" {
+		return err
+	}
+	w.say("backup", why)
+	if err := w.Store.Ensure(); err != nil {
+		return err
+	}
+	res, err := w.hookedBackup(ctx, backupWish{reason: w.reason()}, w.opts.noHooks)
+	if err != nil {
+		return err
+	}
+	if !res.Result.Backup.Good() {
+		return &outcome{
+			code: exitIncomplete, message: fmt.Sprintf("%s is not complete; docker compose %s was not run", res.Result.Backup.Name, w.command.verb),
+			hint: "docker memsys inspect " + res.Result.Backup.Name + " says what is missing; without a backup: --backup never",
+		}
+	}
+	w.say("backup", res.Result.Backup.Name)
+	return nil
+}
+
+// reason is what a backup before this command keeps as its reason.
+func (w *guarded) reason() string { return "before-" + w.command.verb }
+
+// say tells one step in one line.
+func (w *guarded) say(step, text string) {
+	w.app.sink().Report(progress.Event{Step: step, Status: progress.Done, Text: text})
+}
