@@ -150,18 +150,19 @@ func (a *app) wrap(ctx context.Context, c *composeCommand, opts wrapOptions) err
 		}
 		return a.runCompose(ctx, c.line())
 	}
-	if ctx, err = s.begin(ctx, c.verb, opts.lockOptions, map[string]any{"line": c.args}); err != nil {
+	locked, err := s.begin(ctx, c.verb, opts.lockOptions, map[string]any{"line": c.args})
+	if err != nil {
 		return err
 	}
-	err = w.before(ctx)
+	err = w.before(locked)
 	if err != nil || !c.attached() {
 		if err == nil {
-			err = a.runCompose(ctx, c.line())
+			err = a.runCompose(locked, c.line())
 		}
-		return errors.Join(err, s.end(ctx, err))
+		return errors.Join(err, s.end(locked, err))
 	}
 	// It runs as long as somebody watches it, and backups must go on meanwhile.
-	if err := s.end(ctx, nil); err != nil {
+	if err := s.end(locked, nil); err != nil {
 		return err
 	}
 	return a.runCompose(ctx, c.line())
