@@ -157,7 +157,7 @@ func (a *app) wrap(ctx context.Context, c *composeCommand, opts wrapOptions) err
 	err = w.before(locked)
 	if err != nil || !c.attached() {
 		if err == nil {
-			err = a.runCompose(locked, c.line())
+			err = w.after(locked, a.runCompose(locked, c.line()))
 		}
 		return errors.Join(err, s.end(locked, err))
 	}
@@ -242,8 +242,23 @@ func (w *guarded) planBefore(ctx context.Context) error {
 	return nil
 }
 
-// before does what comes before the command.
+// before does what comes before the command, in this order.
 func (w *guarded) before(ctx context.Context) error {
+	for _, step := range []func(context.Context) error{
+		w.backUp,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// after does what comes after the command, which has ended with err.
+func (w *guarded) after(_ context.Context, err error) error { return err }
+
+// backUp makes a backup where one is needed.
+func (w *guarded) backUp(ctx context.Context) error {
 	why, err := w.needsBackup(ctx)
 	if err != nil || why == "" {
 		return err
