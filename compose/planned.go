@@ -15,8 +15,8 @@ type Planned struct {
 	Type    string // bind, volume, tmpfs …
 	// Path is the host's path of a bind mount.
 	Path string
-	// System tells that Path belongs to the machine, not to the project.
-	System bool
+	// System tells that Path belongs to the machine, not to the project; Strict that the container does not start where Path is missing.
+	System, Strict bool
 	// Volume describes a volume; its name is empty for an anonymous one.
 	Volume   *VolumeInfo
 	Target   string
@@ -34,16 +34,21 @@ type ServicePlan struct {
 	Foreign bool
 }
 
-// Plans are those of the services that have containers of their own, sorted by name; jobs and services of other programs are none.
+// Plans are those of the enabled services that have containers of their own, sorted by name; jobs and services of other programs are none.
 func (p *Project) Plans() []ServicePlan {
+	return p.PlansOf(slices.Collect(maps.Keys(p.model.Services)))
+}
+
+// PlansOf are the plans of the services with these names, enabled or not.
+func (p *Project) PlansOf(names []string) []ServicePlan {
 	specs := map[string][]types.ContainerSpec{}
 	for name, s := range p.model.AllServices() {
 		specs[name] = []types.ContainerSpec{s.ContainerSpec}
 	}
 	var all []ServicePlan
-	for _, name := range slices.Sorted(maps.Keys(p.model.Services)) {
-		s := p.model.Services[name]
-		if s.Provider != nil {
+	for _, name := range slices.Sorted(slices.Values(names)) {
+		s, ok := p.model.AllServices()[name]
+		if !ok || s.Provider != nil {
 			continue
 		}
 		plan := ServicePlan{Service: name, Replicas: s.GetScale(), Foreign: p.fromForeign(name)}
@@ -62,6 +67,7 @@ func (p *Project) planned(u use) Planned {
 	switch m.Type {
 	case types.VolumeTypeBind:
 		out.Path, out.System = m.Source, systemPath(m.Source) != ""
+		out.Strict = m.Bind != nil && !bool(m.Bind.CreateHostPath)
 	case types.VolumeTypeVolume:
 		out.Volume = &VolumeInfo{Anonymous: m.Source == ""}
 		if v, ok := p.model.Volumes[m.Source]; ok {
