@@ -7,7 +7,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
+
+	"github.com/compose-spec/compose-go/v2/loader"
 )
 
 // The labels by which docker compose marks the volumes that it makes.
@@ -78,3 +81,6 @@ func (p *Project) Started(names []string, alone bool) []string {
 	}
 	return slices.Sorted(maps.Keys(found))
 }
+
+// DefaultName is the name of a project that says nothing of its name: made of its folder's.
+func DefaultName(dir string) string { return loader.NormalizeProjectName(filepath.Base(dir)) }

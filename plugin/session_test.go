@@ -22,9 +22,14 @@ import (
 // openTestSession is the session of a project with one source, on a fake engine.
 func openTestSession(t *testing.T) (*session, *enginetest.Engine) {
 	t.Helper()
+	return openTestSessionOf(t, "name: notes\nservices:\n  app:\n    image: app\n    volumes: [./data:/data]\n")
+}
+
+// openTestSessionOf is the session of a compose file, beside which there is a folder data, on a fake engine.
+func openTestSessionOf(t *testing.T, file string) (*session, *enginetest.Engine) {
+	t.Helper()
 	dir := t.TempDir()
 	assert.NilError(t, os.Mkdir(filepath.Join(dir, "data"), 0o700))
-	file := "name: notes\nservices:\n  app:\n    image: app\n    volumes: [./data:/data]\n"
 	assert.NilError(t, os.WriteFile(filepath.Join(dir, "compose.yaml"), []byte(file), 0o600))
 	fake := enginetest.New(time.Now)
 	address := enginetest.Serve(t, fake)

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/memsys/docker-memsys/compose"
+	"github.com/memsys/docker-memsys/hooks/guard"
 	"github.com/memsys/docker-memsys/internal/backup"
 	"github.com/memsys/docker-memsys/internal/progress"
 )
@@ -27,6 +29,7 @@ const (
 type wrapOptions struct {
 	lockOptions
 	backup  string
+	force   []string
 	noHooks bool
 }
 
@@ -70,6 +73,9 @@ Every flag of docker compose ` + verb + ` is passed on as it is; docker compose 
 		if !slices.Contains([]string{backupAuto, backupAlways, backupNever}, opts.backup) {
 			return usagef("--backup %s means nothing: use auto, always or never", opts.backup)
 		}
+		if err := opts.checkForce(); err != nil {
+			return err
+		}
 		c.globals = a.composeGlobals(cmd.Flag("progress").Changed)
 		return a.wrap(cmd.Context(), c, opts)
 	}
@@ -101,6 +107,7 @@ backed up if it has changed since the last good backup.`,
 func wrapFlags(o *wrapOptions) *pflag.FlagSet {
 	own := pflag.NewFlagSet("docker memsys", pflag.ContinueOnError)
 	own.StringVar(&o.backup, "backup", backupAuto, "Back up before: auto (if the data has changed since the last good backup), always, never")
+	own.StringArrayVar(&o.force, "force", nil, "Pass this guard although data would be lost: "+strings.Join(guard.Names(), ", ")+"; may be repeated")
 	own.BoolVar(&o.noHooks, "no-hooks", false, "Run no commands of x-memsys")
 	own.DurationVar(&o.wait, "lock-wait", 0, "How long to wait for another run of this project to end, such as 30s or 10m (default: not at all)")
 	return own
@@ -234,6 +241,9 @@ func (w *guarded) needsBackup(ctx context.Context) (string, error) {
 
 // planBefore says what would come before the command.
 func (w *guarded) planBefore(ctx context.Context) error {
+	if err := w.planGuards(ctx); err != nil {
+		return err
+	}
 	why, err := w.needsBackup(ctx)
 	if err != nil || why == "" {
 		return err
@@ -245,6 +255,7 @@ func (w *guarded) planBefore(ctx context.Context) error {
 // before does what comes before the command, in this order.
 func (w *guarded) before(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
+		w.guards,
 		w.backUp,
 	} {
 		if err := step(ctx); err != nil {

@@ -1,0 +1,91 @@
+package plugin
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/memsys/docker-memsys/hooks/guard"
+	"github.com/memsys/docker-memsys/internal/progress"
+)
+
+// checkForce refuses a --force for something that is no guard.
+func (o wrapOptions) checkForce() error {
+	for _, name := range o.force {
+		if !slices.Contains(guard.Names(), name) {
+			return usagef("--force %s means nothing: use one of %s", name, strings.Join(guard.Names(), ", "))
+		}
+	}
+	return nil
+}
+
+// guards refuses a command that would lose data, unless the guard that says so is passed with --force.
+func (w *guarded) guards(ctx context.Context) error {
+	found, err := w.findings(ctx)
+	if err != nil {
+		return err
+	}
+	var names, next []string
+	for _, f := range found {
+		switch {
+		case !f.Loses:
+			w.tellGuard(f, f.Text)
+		case w.forced(f):
+			w.tellGuard(f, "passed with --force: "+f.Text)
+		default:
+			w.tellGuard(f, f.Text)
+			names = addOnce(names, string(f.Guard))
+			next = addOnce(next, f.Next)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return &outcome{
+		code: exitFailed, message: fmt.Sprintf("refused by %s; docker compose %s was not run, nothing was changed", strings.Join(names, ", "), w.command.verb),
+		hint: strings.Join(next, "; ") + "; if the loss is meant: --force " + strings.Join(names, " --force "),
+	}
+}
+
+// planGuards says what each guard would say.
+func (w *guarded) planGuards(ctx context.Context) error {
+	found, err := w.findings(ctx)
+	for _, f := range found {
+		switch {
+		case !f.Loses:
+			w.tellGuard(f, f.Text)
+		case w.forced(f):
+			w.tellGuard(f, "would be passed with --force: "+f.Text)
+		default:
+			w.tellGuard(f, "would be refused: "+f.Text)
+		}
+	}
+	if err == nil && len(found) == 0 {
+		w.say("plan", "guards: nothing would be lost")
+	}
+	return err
+}
+
+func (w *guarded) forced(f guard.Finding) bool { return slices.Contains(w.opts.force, string(f.Guard)) }
+
+func (w *guarded) tellGuard(f guard.Finding, text string) {
+	w.app.sink().Report(progress.Event{Step: "guard", Object: string(f.Guard), Status: progress.Warning, Text: text})
+}
+
+// addOnce adds a text that is not there yet.
+func addOnce(all []string, text string) []string {
+	if slices.Contains(all, text) {
+		return all
+	}
+	return append(all, text)
+}
+
+// findings are what the guards say.
+func (w *guarded) findings(ctx context.Context) ([]guard.Finding, error) {
+	facts, err := (&guardFacts{guarded: w}).gather(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return guard.Check(facts), nil
+}

@@ -1,0 +1,133 @@
+package plugin
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gotest.tools/v3/assert"
+
+	"github.com/memsys/docker-memsys/hooks/guard"
+	"github.com/memsys/docker-memsys/internal/engine"
+	"github.com/memsys/docker-memsys/internal/engine/enginetest"
+)
+
+const guardedProject = `
+name: notes
+services:
+  app: {image: app, volumes: ["./data:/data", "memories:/memories"]}
+  other: {image: other, profiles: [tools], volumes: ["./gone:/gone", "vectors:/vectors"]}
+volumes: {memories: {}, vectors: {labels: {a: b}}}
+`
+
+// openGuarded is a command line on a project, on a fake engine of this machine.
+func openGuarded(t *testing.T, file, line string) (*guarded, *enginetest.Engine) {
+	t.Helper()
+	s, fake := openTestSessionOf(t, file)
+	words := strings.Fields(line)
+	var opts wrapOptions
+	c, err := parseComposeCommand(words[0], words[1:], wrapFlags(&opts))
+	assert.NilError(t, err)
+	s.Info.Local = true
+	return &guarded{session: s, command: c, opts: opts}, fake
+}
+
+// volumeOf is a volume of the engine with a file in it.
+func volumeOf(t *testing.T, fake *enginetest.Engine, name string, labels map[string]string) {
+	t.Helper()
+	dir := t.TempDir()
+	assert.NilError(t, os.WriteFile(filepath.Join(dir, "memory.json"), []byte("{}"), 0o600))
+	fake.AddVolume(engine.Volume{Name: name, Driver: "local", Mountpoint: dir, Labels: labels})
+}
+
+// refusedBy are the guards that refuse the command.
+func (w *guarded) refusedBy(t *testing.T) string {
+	t.Helper()
+	assert.NilError(t, w.planGuards(t.Context()))
+	err := w.guards(t.Context())
+	if err == nil {
+		return ""
+	}
+	result := (*outcome)(nil)
+	assert.Assert(t, errors.As(err, &result), "%v", err)
+	assert.Equal(t, result.code, exitFailed)
+	names, _, found := strings.Cut(strings.TrimPrefix(result.message, "refused by "), ";")
+	assert.Assert(t, found, result.message)
+	return names
+}
+
+func TestAVolumeThatWasMadeOtherwiseIsKept(t *testing.T) {
+	labels := func(hash string) map[string]string {
+		return map[string]string{"com.docker.compose.project": "notes", "com.docker.compose.volume": "memories", "com.docker.compose.config-hash": hash}
+	}
+	for _, c := range []struct{ line, hash, want string }{
+		{"up -d", "other", "volume-config"},
+		{"up -d -y app", "other", "volume-config"},
+		{"up -d --force volume-config", "other", ""},
+		{"up -d other", "other", ""},
+		{"down", "other", ""},
+		{"up -d", "", ""},
+	} {
+		w, fake := openGuarded(t, guardedProject, c.line)
+		volumeOf(t, fake, "notes_memories", labels(c.hash))
+		assert.Equal(t, w.refusedBy(t), c.want, "%+v", c)
+	}
+	w, fake := openGuarded(t, guardedProject, "up -d")
+	hash, err := w.VolumeHash("memories")
+	assert.NilError(t, err)
+	volumeOf(t, fake, "notes_memories", labels(hash))
+	assert.Equal(t, w.refusedBy(t), "")
+}
+
+func TestVolumesOfAFormerNameAreNotLeftBehind(t *testing.T) {
+	w, fake := openGuarded(t, guardedProject, "up -d")
+	volumeOf(t, fake, "former_memories", map[string]string{"com.docker.compose.project": "former", "com.docker.compose.volume": "memories"})
+	assert.Equal(t, w.refusedBy(t), "", "nothing tells that it was this project")
+	w.Containers = append(w.Containers, engine.Container{Name: "former-app-1", Project: "former", Labels: map[string]string{workingDirLabel: w.WorkingDir}})
+	assert.Equal(t, w.refusedBy(t), "drift")
+	volumeOf(t, fake, "notes_memories", nil)
+	assert.Equal(t, w.refusedBy(t), "", "the project has that volume already")
+}
+
+func TestAnEmptyPlaceDoesNotTakeTheOneWithData(t *testing.T) {
+	was := t.TempDir()
+	assert.NilError(t, os.WriteFile(filepath.Join(was, "memory.json"), []byte("{}"), 0o600))
+	for _, file := range []string{was, ""} {
+		w, _ := openGuarded(t, guardedProject, "up -d")
+		data := filepath.Join(w.WorkingDir, "data")
+		source, want := file, "drift"
+		if source == "" {
+			source, want = data, ""
+		}
+		w.Containers = []engine.Container{{Name: "notes-app-1", Project: "notes", Service: "app", Mounts: []engine.Mount{{Type: "bind", Source: source, Destination: "/data"}}}}
+		assert.Equal(t, w.refusedBy(t), want)
+		assert.NilError(t, os.WriteFile(filepath.Join(data, "memory.json"), []byte("{}"), 0o600))
+		assert.Equal(t, w.refusedBy(t), "", "the new place has data")
+	}
+}
+
+func TestAFolderThatIsGoneIsNotMadeAnew(t *testing.T) {
+	for _, c := range []struct{ line, want string }{
+		{"up -d", ""}, // the service of the missing folder is not started
+		{"up -d other", "missing-bind"},
+		{"restart", ""},
+		{"restart other", "missing-bind"},
+		{"stop", ""},
+		{"up other --force missing-bind", ""},
+	} {
+		w, _ := openGuarded(t, guardedProject, c.line)
+		gone := filepath.Join(w.WorkingDir, "gone")
+		assert.Equal(t, w.refusedBy(t), "", "nothing tells that there was data")
+		w.Containers = []engine.Container{{Name: "notes-other-1", Project: "notes", Service: "other", Mounts: []engine.Mount{{Type: "bind", Source: gone, Destination: "/gone"}}}}
+		assert.Equal(t, w.refusedBy(t), c.want, c.line)
+		_, err := os.Lstat(gone)
+		assert.ErrorIs(t, err, os.ErrNotExist)
+	}
+}
+
+func TestForceTakesNamesOfGuards(t *testing.T) {
+	assert.NilError(t, wrapOptions{force: guard.Names()}.checkForce())
+	assert.ErrorContains(t, wrapOptions{force: []string{"everything"}}.checkForce(), "use one of volume-config")
+}
