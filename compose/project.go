@@ -44,8 +44,16 @@ type Service struct {
 	Restart     string
 	Ports       []Port
 	Hooks       []Hook
+	// Provider is the program that provides it, with its options as the file has them: such a service has no container.
+	Provider *Provider `json:",omitempty"`
 	// PreStop and PostStart run in its container before it is stopped and after it was started, one after the other.
 	PreStop, PostStart []Command `json:",omitempty"`
+}
+
+// Provider is what docker compose calls in place of starting a container.
+type Provider struct {
+	Type    string
+	Options map[string][]string
 }
 
 // Port is a published port of a service.
@@ -114,6 +122,12 @@ func (p *Project) service(s types.ServiceConfig) Service {
 	out.PreStop, out.PostStart = commands(s.PreStop), commands(s.PostStart)
 	slices.Sort(out.DependsOn)
 	out.Hooks, _ = p.hooks(s.Name, s.Extensions)
+	if s.Provider != nil {
+		out.Provider = &Provider{Type: s.Provider.Type, Options: map[string][]string{}}
+		for name, values := range s.Provider.Options {
+			out.Provider.Options[name] = values
+		}
+	}
 	return out
 }
 

@@ -255,6 +255,9 @@ func (a *app) finish(err error) int {
 	v := judge(err, a.interruption.happened(), a.interruption.unread.Load())
 	a.closeDisplay()
 	a.interruption.release()
+	if v.Message == "" && a.provider != nil && v.Code != exitDone {
+		v.Message = fmt.Sprintf("ended with exit code %d", v.Code) // without a message Compose would say less
+	}
 	if v.Message != "" {
 		a.printVerdict(v)
 	}
@@ -263,6 +266,10 @@ func (a *app) finish(err error) int {
 
 // printVerdict writes the verdict as the last line of standard error: a JSON object with --progress json, else text.
 func (a *app) printVerdict(v verdict) {
+	if a.provider != nil {
+		a.provider.printError(v)
+		return
+	}
 	if a.flags.progress == "json" {
 		line, _ := json.Marshal(struct {
 			Error    bool   `json:"error"`

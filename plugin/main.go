@@ -31,9 +31,17 @@ func Main() {
 // run builds the outside world of this process, runs the command line in it and returns the exit code.
 func run() int {
 	globals, args := splitGlobals(os.Args[1:])
+	var call *composeCall
+	if calledByCompose(args) {
+		call = parseComposeCall(callerArgs())
+		globals = append(globals, call.globals...)
+	}
 	os.Args = append([]string{os.Args[0]}, pluginArgs(globals, args)...)
 	w := newWorld(globals)
 	a := newApp(w)
+	if call != nil {
+		a.becomeProvider(call)
+	}
 	otel.SetErrorHandler(debug.OTELErrorHandler)
 	dockerCLI, err := command.NewDockerCli(command.WithUserAgent(userAgent()))
 	if err != nil {

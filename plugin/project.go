@@ -33,7 +33,7 @@ func (a *app) loadProject(ctx context.Context, overrides compose.Overrides) (*pr
 	if err != nil {
 		return nil, err
 	}
-	warnings := append(slices.Clone(p.Warnings), p.MistypedVariables(a.world.Environ, journal.DirVariable)...)
+	warnings := append(slices.Clone(p.Warnings), p.MistypedVariables(a.world.Environ, journal.DirVariable, runVariable)...)
 	for _, warning := range warnings {
 		a.sink().Report(progress.Event{Step: "load", Status: progress.Warning, Text: warning})
 	}
@@ -92,7 +92,7 @@ func (a *app) loadOptions() (compose.LoadOptions, error) {
 // runner runs docker compose with Docker's flags as they were given to us.
 func (a *app) runner() *compose.Runner {
 	return &compose.Runner{
-		Docker: dockerProgram(), Globals: a.world.Globals, Environ: childEnviron(a.world.Environ),
+		Docker: dockerProgram(), Globals: a.world.Globals, Environ: a.environOf(),
 		Stdin: a.world.In.Reader, Stdout: a.world.Out.Writer, Stderr: a.world.Err.Writer,
 	}
 }

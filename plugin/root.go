@@ -8,6 +8,7 @@ import (
 	"github.com/memsys/docker-memsys/internal/display"
 	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // short says what the plugin is, in docker's list of commands too.
@@ -30,6 +31,8 @@ type app struct {
 	interruption interruption
 	display      *display.Display
 	connected    *connection
+	provider     *provider      // where docker compose has called us
+	run          string         // in the environment of a docker compose that this run starts, see runVariable
 	invoked      map[string]any // arguments and flags, for the audit log
 	missed       error          // what a run that did its work could not do: write the audit log, remove a file
 	// initDocker readies Docker's configuration for a command; nil outside the plugin framework.
@@ -93,7 +96,7 @@ func (a *app) root() *cobra.Command {
 func (a *app) commands() []func() *cobra.Command {
 	return []func() *cobra.Command{
 		a.backupCommand, a.restoreCommand, a.asideCommand, a.recoverCommand, a.importCommand, a.exportCommand, a.listCommand, a.inspectCommand, a.diffCommand, a.verifyCommand, a.validateCommand, a.auditCommand,
-		a.upCommand, a.downCommand, a.pullCommand, a.stopCommand, a.restartCommand,
+		a.upCommand, a.downCommand, a.pullCommand, a.stopCommand, a.restartCommand, a.providerCommand,
 		a.sourcesCommand, a.configCommand,
 		a.versionCommand, a.helpCommand,
 	}
@@ -102,15 +105,20 @@ func (a *app) commands() []func() *cobra.Command {
 // installFlags adds the flags that every command takes, and those of Compose that stand before its verb.
 func (a *app) installFlags(cmd *cobra.Command) {
 	flags := cmd.PersistentFlags()
-	flags.StringArrayVarP(&a.flags.files, "file", "f", nil, "Compose configuration files")
-	flags.StringVarP(&a.flags.project, "project-name", "p", "", "Project name")
-	flags.StringVar(&a.flags.projectDir, "project-directory", "", "Working directory of the project (default: the folder of the first Compose file)")
-	flags.StringArrayVar(&a.flags.profiles, "profile", nil, "Profile to enable")
-	flags.StringArrayVar(&a.flags.envFiles, "env-file", nil, "Environment file")
+	a.flags.installProject(flags)
 	flags.StringVar(&a.flags.progress, "progress", string(display.Auto), "How progress is shown on standard error: "+display.Modes())
 	cmd.Flags().AddFlagSet(flags)
 	a.flags.compose.install(cmd.Flags())
 	completeRootFlags(cmd)
+}
+
+// installProject adds the flags that say which project it is.
+func (f *rootFlags) installProject(flags *pflag.FlagSet) {
+	flags.StringArrayVarP(&f.files, "file", "f", nil, "Compose configuration files")
+	flags.StringVarP(&f.project, "project-name", "p", "", "Project name")
+	flags.StringVar(&f.projectDir, "project-directory", "", "Working directory of the project (default: the folder of the first Compose file)")
+	flags.StringArrayVar(&f.profiles, "profile", nil, "Profile to enable")
+	flags.StringArrayVar(&f.envFiles, "env-file", nil, "Environment file")
 }
 
 // prepare runs before every command: it readies the context that ends with a signal, Docker's configuration and the display.
@@ -142,8 +150,12 @@ func (a *app) openDisplay() error {
 	if err != nil {
 		return usagef("%v", err)
 	}
+	out := a.err
+	if a.provider != nil {
+		mode, out = display.Messages, a.provider.messages
+	}
 	a.display = display.New(display.Options{
-		Mode: mode, Out: a.err, Terminal: a.world.Err.Terminal, Width: a.world.Width,
+		Mode: mode, Out: out, Terminal: a.world.Err.Terminal, Width: a.world.Width,
 		NoColor: a.env("NO_COLOR") != "", Now: a.world.Now,
 	})
 	return nil

@@ -194,6 +194,9 @@ func (s *session) locate(ctx context.Context, src compose.Source) (string, error
 func (s *session) services(ctx context.Context) []archive.Service {
 	var all []archive.Service
 	for _, svc := range s.Project.Services() {
+		if svc.Provider != nil {
+			continue // it is no container
+		}
 		out := archive.Service{Name: svc.Name, Image: svc.Image}
 		for _, c := range s.Containers {
 			if c.Project == s.Name && c.Service == svc.Name && !c.OneOff {

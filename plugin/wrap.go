@@ -33,11 +33,22 @@ type wrapOptions struct {
 	noHooks bool
 }
 
+// check refuses values that mean nothing.
+func (o wrapOptions) check() error {
+	if !slices.Contains([]string{backupAuto, backupAlways, backupNever}, o.backup) {
+		return usagef("--backup %s means nothing: use auto, always or never", o.backup)
+	}
+	return nil
+}
+
 // guarded is a docker compose command with what we do around it.
 type guarded struct {
 	*session
 	command *composeCommand
 	opts    wrapOptions
+	// inside tells that docker compose runs already and has called us as a provider: its command line may not be known, nobody can be
+	// asked, and nothing may be done that it does itself, such as to stop services.
+	inside bool
 }
 
 func (a *app) upCommand() *cobra.Command {
@@ -70,8 +81,8 @@ Every flag of docker compose ` + verb + ` is passed on as it is; docker compose 
 		if c.on("help") {
 			return cmd.Help()
 		}
-		if !slices.Contains([]string{backupAuto, backupAlways, backupNever}, opts.backup) {
-			return usagef("--backup %s means nothing: use auto, always or never", opts.backup)
+		if err := opts.check(); err != nil {
+			return err
 		}
 		if err := opts.checkForce(); err != nil {
 			return err
@@ -144,6 +155,9 @@ func (a *app) wrap(ctx context.Context, c *composeCommand, opts wrapOptions) err
 	again()
 	if err != nil {
 		return a.composeSays(ctx, c, err)
+	}
+	if err := a.enterRun(s.Name); err != nil {
+		return err
 	}
 	w := &guarded{session: s, command: c, opts: opts}
 	switch {
@@ -285,11 +299,19 @@ func (w *guarded) backUp(ctx context.Context) error {
 	if !res.Result.Backup.Good() {
 		return &outcome{
 			code: exitIncomplete, message: fmt.Sprintf("%s is not complete; docker compose %s was not run", res.Result.Backup.Name, w.command.verb),
-			hint: "docker memsys inspect " + res.Result.Backup.Name + " says what is missing; without a backup: --backup never",
+			hint: "docker memsys inspect " + res.Result.Backup.Name + " says what is missing; without a backup: " + w.flag("backup", backupNever),
 		}
 	}
 	w.say("backup", res.Result.Backup.Name)
 	return nil
+}
+
+// flag is how a person gives one of our flags here: on the command line, or as an option of the provider.
+func (w *guarded) flag(name, value string) string {
+	if w.inside {
+		return "the option " + name + ": " + value + " of the provider"
+	}
+	return "--" + name + " " + value
 }
 
 // reason is what a backup before this command keeps as its reason.

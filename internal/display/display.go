@@ -105,6 +105,8 @@ func newRenderer(opts Options) renderer {
 		return newLive(opts)
 	case JSON:
 		return &lines{format: jsonLine, every: 500 * time.Millisecond}
+	case Messages:
+		return &lines{format: messageLine, every: 5 * time.Second, patient: true}
 	case Quiet:
 		return &lines{format: plainLine, only: progress.Failed}
 	}

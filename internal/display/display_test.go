@@ -71,6 +71,17 @@ func TestJSONIsOneObjectALine(t *testing.T) {
 `)
 }
 
+func TestMessagesAreThoseOfComposesProviders(t *testing.T) {
+	got := feed(newRenderer(Options{Mode: Messages}),
+		counting(50), progress.Event{Step: "backup", Status: progress.Working, Text: "begins"},
+		progress.Event{Step: "backup", Status: progress.Done, Text: "as \"asked\"\n"}, progress.Event{Step: "load", Status: progress.Warning, Text: "look"})
+	want := `{"type":"debug","message":"backup: begins"}
+{"type":"info","message":"backup: as \"asked\"\\n"}
+{"type":"info","message":"warning: look"}
+`
+	assert.Equal(t, got, want)
+}
+
 func TestQuietShowsOnlyWhatFailed(t *testing.T) {
 	got := feed(newRenderer(Options{Mode: Quiet}), counting(1), progress.Event{Step: "verify", Object: "x", Status: progress.Failed, Text: "bad"})
 	assert.Equal(t, got, "failed: verify x: bad\n")
