@@ -49,6 +49,9 @@ type guarded struct {
 	// inside tells that docker compose runs already and has called us as a provider: its command line may not be known, nobody can be
 	// asked, and nothing may be done that it does itself, such as to stop services.
 	inside bool
+	// pulled are the services that a pull is about, kept their images before it.
+	pulled []compose.Service
+	kept   []keptImage
 }
 
 func (a *app) upCommand() *cobra.Command {
@@ -100,7 +103,9 @@ backed up if it has changed since the last good backup.`,
 }
 
 func (a *app) pullCommand() *cobra.Command {
-	return a.wrapCommand("pull", "Pull the images of the project's services", `Run docker compose pull: its flags, its output, its exit code.`,
+	return a.wrapCommand("pull", "Pull the images of the project's services", `Run docker compose pull: its flags, its output, its exit code. After it: which images
+have changed. Those that were replaced keep a name, memsys/keep:PROJECT-SERVICE-TIME,
+so that no prune takes them.`,
 		"docker memsys pull", "docker memsys pull memory-system")
 }
 
@@ -271,6 +276,7 @@ func (w *guarded) before(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
 		w.guards,
 		w.backUp,
+		w.keepImages,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -279,8 +285,16 @@ func (w *guarded) before(ctx context.Context) error {
 	return nil
 }
 
-// after does what comes after the command, which has ended with err.
-func (w *guarded) after(_ context.Context, err error) error { return err }
+// after does what comes after the command, which has ended with err, in this order. Each step is told how the run stands, and says how it
+// stands then.
+func (w *guarded) after(ctx context.Context, err error) error {
+	for _, step := range []func(context.Context, error) error{
+		w.tellPulled,
+	} {
+		err = step(ctx, err)
+	}
+	return err
+}
 
 // backUp makes a backup where one is needed.
 func (w *guarded) backUp(ctx context.Context) error {

@@ -98,4 +98,6 @@ type Image struct {
 	RepoTags    []string
 	RepoDigests []string
 	Labels      map[string]string
+	// Created is when it was made; zero where it does not say.
+	Created time.Time
 }

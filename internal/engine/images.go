@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/moby/moby/client"
 )
@@ -19,6 +20,7 @@ func (c *Client) Image(ctx context.Context, ref string) (Image, error) {
 		return Image{}, c.wrap(err, "inspect image", ref)
 	}
 	out := Image{ID: res.ID, RepoTags: res.RepoTags, RepoDigests: res.RepoDigests}
+	out.Created, _ = time.Parse(time.RFC3339Nano, res.Created) // an image need not say
 	if res.Config != nil {
 		out.Labels = res.Config.Labels
 	}
@@ -70,6 +72,12 @@ func readProgress(r io.Reader) error {
 			return errors.New(line.Error)
 		}
 	}
+}
+
+// TagImage gives an image, named by its id or a reference, one more name, which another image loses.
+func (c *Client) TagImage(ctx context.Context, image, name string) error {
+	_, err := c.api.ImageTag(ctx, client.ImageTagOptions{Source: image, Target: name})
+	return c.wrap(err, "tag image", name)
 }
 
 // RemoveImage removes an image, or its name if it has others. ErrConflict: a container uses it.

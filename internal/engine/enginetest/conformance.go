@@ -33,6 +33,7 @@ type Subject interface {
 	Image(ctx context.Context, ref string) (engine.Image, error)
 	Images(ctx context.Context, label string) ([]engine.Image, error)
 	ImportImage(ctx context.Context, ref string, labels map[string]string, archive io.Reader) error
+	TagImage(ctx context.Context, image, name string) error
 	RemoveImage(ctx context.Context, ref string) error
 	CreateContainer(ctx context.Context, p engine.Process) (string, error)
 	RemoveContainer(ctx context.Context, id string) error
@@ -159,6 +160,7 @@ func (b Bench) missing(t *testing.T) {
 		"volume":    func() error { _, err := b.Volume(ctx, no); return err },
 		"remove":    func() error { return b.RemoveVolume(ctx, no) },
 		"image":     func() error { _, err := b.Image(ctx, no); return err },
+		"tag":       func() error { return b.TagImage(ctx, no, no) },
 		"unname":    func() error { return b.RemoveImage(ctx, no) },
 		"discard":   func() error { return b.RemoveContainer(ctx, no) },
 		"attach":    func() error { _, err := b.Attach(ctx, no, io.Discard); return err },

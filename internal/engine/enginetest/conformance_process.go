@@ -70,8 +70,24 @@ func (b Bench) images(t *testing.T) {
 	list, err = b.Images(ctx, conformanceLabel+"="+b.Prefix+"x")
 	assert.NilError(t, err)
 	assert.Equal(t, len(list), 0)
+	b.secondName(t, first)
 	assert.NilError(t, b.RemoveImage(ctx, first.ID))
 	assert.ErrorIs(t, b.RemoveImage(ctx, ref), engine.ErrNotFound)
+}
+
+// secondName gives an image one more name and takes it away again: the image stays.
+func (b Bench) secondName(t *testing.T, i engine.Image) {
+	t.Helper()
+	ctx, name := t.Context(), b.Prefix+"/keep:second"
+	assert.NilError(t, b.TagImage(ctx, i.ID, name))
+	same, err := b.Image(ctx, name)
+	assert.NilError(t, err)
+	assert.Equal(t, same.ID, i.ID)
+	assert.Equal(t, len(same.RepoTags), 2)
+	assert.NilError(t, b.RemoveImage(ctx, name))
+	same, err = b.Image(ctx, i.ID)
+	assert.NilError(t, err)
+	assert.DeepEqual(t, same.RepoTags, i.RepoTags)
 }
 
 func (b Bench) process(t *testing.T) {

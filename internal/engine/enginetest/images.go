@@ -35,6 +35,30 @@ func (e *Engine) Images(ctx context.Context, label string) (out []engine.Image, 
 	return out, err
 }
 
+// TagImage gives an image one more name, which another image loses.
+func (e *Engine) TagImage(ctx context.Context, image, name string) error {
+	return e.do(ctx, Call{"TagImage", name}, func() error {
+		i, ok := e.images[image]
+		if !ok {
+			return engine.ErrNotFound
+		}
+		e.untag(name)
+		i = e.images[i.ID]
+		i.RepoTags = append(slices.Clone(i.RepoTags), name)
+		e.putImage(i)
+		return nil
+	})
+}
+
+// untag takes a name from the image that has it.
+func (e *Engine) untag(name string) {
+	if former, ok := e.images[name]; ok {
+		delete(e.images, name)
+		former.RepoTags = slices.DeleteFunc(slices.Clone(former.RepoTags), func(tag string) bool { return tag == name })
+		e.putImage(former)
+	}
+}
+
 // ImportImage makes an image and gives it the name ref, which another image loses.
 func (e *Engine) ImportImage(ctx context.Context, ref string, labels map[string]string, archive io.Reader) error {
 	_, failed := io.Copy(io.Discard, archive)
@@ -42,10 +66,7 @@ func (e *Engine) ImportImage(ctx context.Context, ref string, labels map[string]
 		if failed != nil {
 			return failed
 		}
-		if former, ok := e.images[ref]; ok {
-			former.RepoTags = slices.DeleteFunc(slices.Clone(former.RepoTags), func(tag string) bool { return tag == ref })
-			e.putImage(former)
-		}
+		e.untag(ref)
 		e.made++
 		e.putImage(engine.Image{ID: fmt.Sprintf("sha256:%064x", e.made), RepoTags: []string{ref}, Labels: maps.Clone(labels)})
 		return nil
@@ -59,12 +80,16 @@ func (e *Engine) putImage(i engine.Image) {
 	}
 }
 
-// RemoveImage removes an image that no container has.
+// RemoveImage removes an image that no container has, or its name if it has others.
 func (e *Engine) RemoveImage(ctx context.Context, ref string) error {
 	return e.do(ctx, Call{"RemoveImage", ref}, func() error {
 		i, ok := e.images[ref]
 		if !ok {
 			return engine.ErrNotFound
+		}
+		if ref != i.ID && len(i.RepoTags) > 1 {
+			e.untag(ref)
+			return nil
 		}
 		for _, c := range e.containers {
 			if c.ImageID == i.ID {

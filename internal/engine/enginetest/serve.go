@@ -108,7 +108,7 @@ func (e *Engine) handler() http.Handler {
 	mux.HandleFunc("DELETE /volumes/{name}", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, nil, e.RemoveVolume(r.Context(), r.PathValue("name")))
 	})
-	mux.HandleFunc("GET /images/{ref}/json", e.serveImage)
+	mux.HandleFunc("GET /images/{ref...}", e.serveImage)
 	e.serveProcesses(mux)
 	e.serveLayers(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -265,6 +265,10 @@ func (e *Engine) serveCreateVolume(w http.ResponseWriter, r *http.Request) {
 }
 
 func (e *Engine) serveImage(w http.ResponseWriter, r *http.Request) {
-	i, err := e.Image(r.Context(), r.PathValue("ref"))
-	answer(w, map[string]any{"Id": i.ID, "RepoTags": i.RepoTags, "RepoDigests": i.RepoDigests, "Config": map[string]any{"Labels": i.Labels}}, err)
+	i, err := e.Image(r.Context(), strings.TrimSuffix(r.PathValue("ref"), "/json"))
+	created := ""
+	if !i.Created.IsZero() {
+		created = i.Created.Format(time.RFC3339Nano)
+	}
+	answer(w, map[string]any{"Id": i.ID, "RepoTags": i.RepoTags, "RepoDigests": i.RepoDigests, "Created": created, "Config": map[string]any{"Labels": i.Labels}}, err)
 }

@@ -19,8 +19,13 @@ import (
 func (e *Engine) serveProcesses(mux *http.ServeMux) {
 	mux.HandleFunc("POST /images/create", e.serveImport)
 	mux.HandleFunc("GET /images/json", e.serveImages)
-	mux.HandleFunc("DELETE /images/{ref}", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("DELETE /images/{ref...}", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, []struct{}{}, e.RemoveImage(r.Context(), r.PathValue("ref")))
+	})
+	mux.HandleFunc("POST /images/{image}/tag", func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		repo := strings.TrimPrefix(strings.TrimPrefix(q.Get("repo"), "docker.io/"), "library/") // the engine shows names without them
+		answer(w, nil, e.TagImage(r.Context(), r.PathValue("image"), repo+":"+q.Get("tag")))
 	})
 	mux.HandleFunc("POST /containers/create", e.serveCreate)
 	mux.HandleFunc("POST /containers/{id}/attach", e.serveAttach)
