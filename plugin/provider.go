@@ -155,10 +155,16 @@ func (a *app) provide(ctx context.Context, verb, service string, opts wrapOption
 		}
 	}
 	s.warnOfOptions(service)
+	return s.guard(ctx, verb, opts)
+}
+
+// guard does what comes before a verb of the docker compose that has called us, or says it where that does nothing itself.
+func (s *session) guard(ctx context.Context, verb string, opts wrapOptions) error {
+	call := s.app.provider.call
 	w := &guarded{session: s, command: call.commandFor(verb), opts: opts, inside: true}
 	if call.dryRun() {
 		defer s.leave(ctx)
-		a.noticeInterrupted(s.project)
+		s.app.noticeInterrupted(s.project)
 		return w.planBefore(ctx)
 	}
 	if !call.seen {

@@ -128,4 +128,3 @@ func TestARepositoryIsAReferenceWithoutItsTag(t *testing.T) {
 		assert.Equal(t, repository(ref), want)
 	}
 }
-

@@ -1,0 +1,91 @@
+package plugin
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gotest.tools/v3/assert"
+)
+
+// providing is a project with one memory that docker compose has called us for, and what it would read of us.
+func providing(t *testing.T, call *composeCall) (*session, *bytes.Buffer) {
+	t.Helper()
+	s, _ := openTestSession(t)
+	assert.NilError(t, os.WriteFile(filepath.Join(s.WorkingDir, "data", "memory.json"), []byte("{}"), 0o600))
+	a, messages := s.app, &bytes.Buffer{}
+	a.world.Out.Writer = messages
+	a.becomeProvider(call)
+	assert.NilError(t, a.openDisplay())
+	s.Info.Local = true
+	return s, messages
+}
+
+// messagesOf are the messages of a run that has ended. Anything else on standard output would fail Compose's command.
+func messagesOf(t *testing.T, out *bytes.Buffer) (kinds, texts string) {
+	t.Helper()
+	for decoder := json.NewDecoder(out); decoder.More(); {
+		var m struct{ Type, Message string }
+		assert.NilError(t, decoder.Decode(&m))
+		kinds += m.Type + " "
+		texts += m.Message + "\n"
+	}
+	return kinds, texts
+}
+
+func archivesOf(t *testing.T, dir string) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(dir, "backups", "memory_backup_*.tar.gz"))
+	assert.NilError(t, err)
+	return found
+}
+
+func TestAProviderBacksUpBeforeComposeGoesOn(t *testing.T) {
+	s, out := providing(t, parseComposeCall(strings.Fields("docker-compose compose up -d")))
+	assert.Equal(t, s.app.finish(s.guard(t.Context(), "up", wrapOptions{backup: backupAuto})), exitDone)
+	kinds, texts := messagesOf(t, out)
+	assert.Assert(t, !strings.Contains(kinds, "error"), texts)
+	assert.Assert(t, strings.Contains(texts, "backup: there is no good backup yet"), texts)
+	assert.Assert(t, !strings.Contains(texts, "dry run"), texts)
+	assert.Equal(t, len(archivesOf(t, s.WorkingDir)), 1)
+}
+
+func TestAProviderThatFailsSaysWhyAtLast(t *testing.T) {
+	s, out := providing(t, &composeCall{})
+	assert.NilError(t, os.WriteFile(filepath.Join(s.WorkingDir, "backups"), nil, 0o600))
+	assert.Equal(t, s.app.finish(s.guard(t.Context(), "down", wrapOptions{backup: backupAuto})), exitFailed)
+	kinds, texts := messagesOf(t, out)
+	assert.Equal(t, strings.Count(kinds, "error"), 1)
+	assert.Assert(t, strings.HasSuffix(kinds, "error "), "%s\n%s", kinds, texts)
+	assert.Assert(t, strings.Contains(texts, "backups"), texts)
+}
+
+func TestAProviderOnlyPlansWhereComposeDoesNoMore(t *testing.T) {
+	s, out := providing(t, parseComposeCall(strings.Fields("docker-compose compose --dry-run up")))
+	assert.NilError(t, s.guard(t.Context(), "up", wrapOptions{backup: backupAuto}))
+	s.app.closeDisplay()
+	_, texts := messagesOf(t, out)
+	assert.Assert(t, strings.Contains(texts, "plan: the data would be backed up"), texts)
+	_, err := os.Stat(filepath.Join(s.WorkingDir, "backups"))
+	assert.Assert(t, os.IsNotExist(err))
+}
+
+func TestAProviderThatCannotSeeADryRunSaysSo(t *testing.T) {
+	s, out := providing(t, &composeCall{})
+	assert.NilError(t, s.guard(t.Context(), "up", wrapOptions{backup: backupAuto}))
+	s.app.closeDisplay()
+	_, texts := messagesOf(t, out)
+	assert.Assert(t, strings.Contains(texts, "whether this is a dry run cannot be seen here: a backup is harmless"), texts)
+	assert.Equal(t, len(archivesOf(t, s.WorkingDir)), 1)
+}
+
+// TestAnIncompleteBackupStopsComposeInTheProvidersWords: what to do about it is an option, no flag.
+func TestAnIncompleteBackupStopsComposeInTheProvidersWords(t *testing.T) {
+	w := &guarded{inside: true}
+	assert.Equal(t, w.flag("backup", backupNever), "the option backup: never of the provider")
+	w.inside = false
+	assert.Equal(t, w.flag("backup", backupNever), "--backup never")
+}
