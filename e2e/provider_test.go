@@ -79,6 +79,20 @@ func TestAProviderThatFailsStopsComposeUpBeforeAnythingStarts(t *testing.T) {
 	assert.Equal(t, len(p.listed()), 1)
 }
 
+// TestAGuardOfTheProviderStopsComposeUpBeforeAnythingStarts: the folder that was mounted is gone, and Compose would make an empty one.
+func TestAGuardOfTheProviderStopsComposeUpBeforeAnythingStarts(t *testing.T) {
+	p := provided(t, "", "")
+	Code(t, p.Compose("up", "--detach"), 0)
+	Code(t, p.Compose("down"), 0)
+	assert.NilError(t, os.Rename(p.Path("data"), p.Path("away")))
+	Code(t, p.Compose("up", "--detach"), 1, "refused by missing-bind", "the option force: missing-bind of the provider")
+	assert.Equal(t, p.containers(), "")
+	gone(t, p.Path("data"))
+	assert.NilError(t, os.Rename(p.Path("away"), p.Path("data")))
+	Code(t, p.Compose("up", "--detach"), 0)
+	assert.Equal(t, p.State("app"), "running")
+}
+
 // TestComposeDownWithAFailingProviderKeepsTheVolumes: and with one that does its work, what the volume had is in the backup.
 func TestComposeDownWithAFailingProviderKeepsTheVolumes(t *testing.T) {
 	p := provided(t, "", "")

@@ -110,11 +110,14 @@ type providerParameter struct {
 func newProviderMetadata() providerMetadata {
 	offers := providerOffers{Parameters: []providerParameter{}}
 	providerOptions(&wrapOptions{}).VisitAll(func(f *pflag.Flag) {
-		kind := "string"
-		if f.Value.Type() == "bool" {
-			kind = "boolean"
+		p := providerParameter{Name: f.Name, Description: f.Usage, Type: "string", Default: f.DefValue}
+		switch f.Value.Type() {
+		case "bool":
+			p.Type = "boolean"
+		case "stringArray", "stringSlice":
+			p.Type, p.Default = "array", ""
 		}
-		offers.Parameters = append(offers.Parameters, providerParameter{Name: f.Name, Description: f.Usage, Type: kind, Default: f.DefValue})
+		offers.Parameters = append(offers.Parameters, p)
 	})
 	return providerMetadata{Description: short, Up: offers, Down: offers, Stop: &offers}
 }

@@ -86,6 +86,8 @@ func TestAProviderThatCannotSeeADryRunSaysSo(t *testing.T) {
 func TestAnIncompleteBackupStopsComposeInTheProvidersWords(t *testing.T) {
 	w := &guarded{inside: true}
 	assert.Equal(t, w.flag("backup", backupNever), "the option backup: never of the provider")
+	assert.Equal(t, w.flag("force", "space", "shared"), "the option force: [space, shared] of the provider")
 	w.inside = false
+	assert.Equal(t, w.flag("force", "space", "shared"), "--force space --force shared")
 	assert.Equal(t, w.flag("backup", backupNever), "--backup never")
 }

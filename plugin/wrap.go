@@ -38,7 +38,7 @@ func (o wrapOptions) check() error {
 	if !slices.Contains([]string{backupAuto, backupAlways, backupNever}, o.backup) {
 		return usagef("--backup %s means nothing: use auto, always or never", o.backup)
 	}
-	return nil
+	return o.checkForce()
 }
 
 // guarded is a docker compose command with what we do around it.
@@ -85,9 +85,6 @@ Every flag of docker compose ` + verb + ` is passed on as it is; docker compose 
 			return cmd.Help()
 		}
 		if err := opts.check(); err != nil {
-			return err
-		}
-		if err := opts.checkForce(); err != nil {
 			return err
 		}
 		c.globals = a.composeGlobals(cmd.Flag("progress").Changed)
@@ -321,11 +318,16 @@ func (w *guarded) backUp(ctx context.Context) error {
 }
 
 // flag is how a person gives one of our flags here: on the command line, or as an option of the provider.
-func (w *guarded) flag(name, value string) string {
-	if w.inside {
-		return "the option " + name + ": " + value + " of the provider"
+func (w *guarded) flag(name string, values ...string) string {
+	if !w.inside {
+		flag := "--" + name + " "
+		return flag + strings.Join(values, " "+flag)
 	}
-	return "--" + name + " " + value
+	text := strings.Join(values, ", ")
+	if len(values) > 1 {
+		text = "[" + text + "]"
+	}
+	return "the option " + name + ": " + text + " of the provider"
 }
 
 // reason is what a backup before this command keeps as its reason.

@@ -44,7 +44,7 @@ func (w *guarded) guards(ctx context.Context) error {
 	}
 	return &outcome{
 		code: exitFailed, message: fmt.Sprintf("refused by %s; docker compose %s was not run, nothing was changed", strings.Join(names, ", "), w.command.verb),
-		hint: strings.Join(next, "; ") + "; if the loss is meant: --force " + strings.Join(names, " --force "),
+		hint: strings.Join(next, "; ") + "; if the loss is meant: " + w.flag("force", names...),
 	}
 }
 
