@@ -105,4 +105,5 @@ type Vectors struct {
 type Health struct {
 	URL     string
 	Timeout time.Duration
+	Stable  time.Duration // how long a service must run without a restart to count as up
 }

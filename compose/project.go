@@ -41,9 +41,11 @@ type Service struct {
 	// DependsOn are the services it waits for, links and shared namespaces included, sorted.
 	DependsOn   []string
 	HealthCheck bool
-	Restart     string
-	Ports       []Port
-	Hooks       []Hook
+	// Once tells that another enabled service waits until this one has ended well.
+	Once    bool `json:",omitempty"`
+	Restart string
+	Ports   []Port
+	Hooks   []Hook
 	// Provider is the program that provides it, with its options as the file has them: such a service has no container.
 	Provider *Provider `json:",omitempty"`
 	// PreStop and PostStart run in its container before it is stopped and after it was started, one after the other.
@@ -117,7 +119,7 @@ func (p *Project) Services() []Service {
 func (p *Project) service(s types.ServiceConfig) Service {
 	_, enabled := p.model.Services[s.Name]
 	out := workload(s.Name, s.ContainerSpec, s.WorkloadSpec)
-	out.Enabled, out.Profiles, out.Restart = enabled, s.Profiles, s.Restart
+	out.Enabled, out.Profiles, out.Restart, out.Once = enabled, s.Profiles, s.Restart, p.once(s.Name)
 	out.DependsOn = s.GetDependencies()
 	out.PreStop, out.PostStart = commands(s.PreStop), commands(s.PostStart)
 	slices.Sort(out.DependsOn)
@@ -129,6 +131,16 @@ func (p *Project) service(s types.ServiceConfig) Service {
 		}
 	}
 	return out
+}
+
+// once tells whether an enabled service waits until another has completed successfully.
+func (p *Project) once(service string) bool {
+	for _, s := range p.model.Services {
+		if s.DependsOn[service].Condition == types.ServiceConditionCompletedSuccessfully {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *Project) job(j types.JobConfig) Service {

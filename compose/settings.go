@@ -80,6 +80,7 @@ func settings() []setting {
 			func(c *Config, v any) { c.Health.URL = v.(string) }, func(c Config) string { return Redacted(c.Health.URL) },
 		},
 		durationSetting("health.timeout", 90*time.Second, "how long services may take to become healthy", func(c *Config) *time.Duration { return &c.Health.Timeout }),
+		durationSetting("health.stable", 10*time.Second, "how long services must run without a restart to count as up", func(c *Config) *time.Duration { return &c.Health.Stable }),
 		{
 			Setting{Name: "chroma.url", Default: "found", Doc: "the Chroma server"},
 			urlKind(),

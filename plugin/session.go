@@ -35,6 +35,8 @@ type session struct {
 	// Elsewhere is where an engine that does not answer is said to be, if not on this machine.
 	Elsewhere string
 	Warnings  []string
+	// ahead is how far our clock is ahead of the engine's, where it is another one.
+	ahead time.Duration
 
 	// way is how the sources' files are reached, far the helper that it takes; nil until it is known.
 	way *way
@@ -92,6 +94,9 @@ func (s *session) lookAtEngine(ctx context.Context) error {
 	soon, cancel := context.WithTimeout(ctx, askingTime)
 	defer cancel()
 	if s.Info, err = c.Info(soon); err == nil {
+		if !s.Info.Local && !s.Info.Time.IsZero() {
+			s.ahead = s.app.world.Now().Sub(s.Info.Time)
+		}
 		s.Containers, err = s.others(c.Containers(ctx, engine.Filter{}))
 	}
 	if ctx.Err() != nil {

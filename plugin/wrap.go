@@ -31,6 +31,7 @@ type wrapOptions struct {
 	backup  string
 	force   []string
 	noHooks bool
+	ready   readyOptions
 }
 
 // check refuses values that mean nothing.
@@ -38,7 +39,7 @@ func (o wrapOptions) check() error {
 	if !slices.Contains([]string{backupAuto, backupAlways, backupNever}, o.backup) {
 		return usagef("--backup %s means nothing: use auto, always or never", o.backup)
 	}
-	return o.checkForce()
+	return errors.Join(o.checkForce(), o.ready.check())
 }
 
 // guarded is a docker compose command with what we do around it.
@@ -52,11 +53,19 @@ type guarded struct {
 	// pulled are the services that a pull is about, kept their images before it.
 	pulled []compose.Service
 	kept   []keptImage
+	// proven is the good backup in which the data was found as it is before the command; empty where none was found.
+	proven string
+	// risen is what became of the services; nil where they were not waited for.
+	risen *risen
 }
 
 func (a *app) upCommand() *cobra.Command {
-	return a.wrapCommand("up", "Create and start the project's containers, its data backed up before", `Run docker compose up: its flags, its output, its exit code. Before it, the data is
-backed up if it has changed since the last good backup.`,
+	return a.wrapCommand("up", "Create and start the project's containers, its data backed up before and validated after", `Run docker compose up: its flags, its output, its exit code. Before it, the data is
+backed up if it has changed since the last good backup. After it, the services are
+waited for: each must be healthy and run for a while without a restart, or have
+ended well; their health addresses and Chroma servers must answer; then the data is
+validated, as far as it has changed since it was last found to be in order. Ends with
+1 where a service is not ready, with 4 where data is damaged.`,
 		"docker memsys up -d", "docker memsys up -d --backup never", "docker memsys -f compose.yaml up --build memory-system")
 }
 
@@ -75,6 +84,9 @@ Every flag of docker compose ` + verb + ` is passed on as it is; docker compose 
 	}
 	var opts wrapOptions
 	own := wrapFlags(&opts)
+	if bringsUp(verb) {
+		readyFlags(own, &opts.ready)
+	}
 	cmd.Flags().AddFlagSet(own)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := parseComposeCommand(verb, args, own)
@@ -112,8 +124,9 @@ func (a *app) stopCommand() *cobra.Command {
 }
 
 func (a *app) restartCommand() *cobra.Command {
-	return a.wrapCommand("restart", "Restart the project's services, its data backed up before", `Run docker compose restart: its flags, its output, its exit code. Before it, the data is
-backed up if it has changed since the last good backup.`,
+	return a.wrapCommand("restart", "Restart the project's services, its data backed up before and validated after", `Run docker compose restart: its flags, its output, its exit code. Before it, the data is
+backed up if it has changed since the last good backup. After it, the services are
+waited for and the data is validated, as after docker memsys up.`,
 		"docker memsys restart", "docker memsys restart chroma")
 }
 
@@ -252,7 +265,11 @@ func (w *guarded) needsBackup(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return plan.Changed(ctx)
+	why, err := plan.Changed(ctx)
+	if why == "" && err == nil {
+		w.proven = w.provenIn(plan)
+	}
+	return why, err
 }
 
 // planBefore says what would come before the command.
@@ -286,7 +303,9 @@ func (w *guarded) before(ctx context.Context) error {
 // stands then.
 func (w *guarded) after(ctx context.Context, err error) error {
 	for _, step := range []func(context.Context, error) error{
+		w.readiness,
 		w.tellPulled,
+		w.pronounce,
 	} {
 		err = step(ctx, err)
 	}

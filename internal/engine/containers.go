@@ -73,9 +73,11 @@ func (c *Client) Container(ctx context.Context, id string) (Container, error) {
 }
 
 func fromInspect(in container.InspectResponse) Container {
-	out := Container{ID: in.ID, Name: strings.TrimPrefix(in.Name, "/"), ImageID: in.Image}
+	out := Container{ID: in.ID, Name: strings.TrimPrefix(in.Name, "/"), ImageID: in.Image, Restarts: in.RestartCount}
 	if in.State != nil {
 		out.State = State(in.State.Status)
+		out.ExitCode, out.OutOfMemory = in.State.ExitCode, in.State.OOMKilled
+		out.Started, out.Ended = moment(in.State.StartedAt), moment(in.State.FinishedAt)
 		if in.State.Health != nil && in.State.Health.Status != container.NoHealthcheck {
 			out.Health = string(in.State.Health.Status)
 		}
@@ -93,13 +95,22 @@ func fromInspect(in container.InspectResponse) Container {
 		})
 	}
 	if in.HostConfig != nil {
-		out.Network = string(in.HostConfig.NetworkMode)
+		out.Network, out.Policy = string(in.HostConfig.NetworkMode), string(in.HostConfig.RestartPolicy.Name)
 	}
 	if in.NetworkSettings != nil {
 		out.Addresses, out.Ports = addresses(in.NetworkSettings), ports(in.NetworkSettings.Ports)
 	}
 	slices.SortFunc(out.Mounts, func(a, b Mount) int { return strings.Compare(a.Destination, b.Destination) })
 	return out
+}
+
+// moment is a time as the engine tells it; its zero is ours.
+func moment(text string) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil || t.Year() <= 1 {
+		return time.Time{}
+	}
+	return t
 }
 
 // subpath is the folder of a volume that was asked for at a place: the engine does not tell it with the mounts.

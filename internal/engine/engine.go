@@ -55,6 +55,13 @@ type Container struct {
 	Labels  map[string]string
 	// Health is what its healthcheck says: starting, healthy, unhealthy; empty where it has none.
 	Health string
+	// Policy is how the engine restarts it: no, on-failure, always, unless-stopped; Restarts is how often it did since somebody started it.
+	Policy   string
+	Restarts int
+	// Started and Ended are when it did so last, by the engine's clock; ExitCode and OutOfMemory are how it ended.
+	Started, Ended time.Time
+	ExitCode       int
+	OutOfMemory    bool
 	// Network is the mode of its network: host, container:ID, or the name of one.
 	Network string
 	// Addresses are its own in the engine's networks, while it runs; Ports are what of it is published.

@@ -192,10 +192,15 @@ func (e *Engine) serveContainer(w http.ResponseWriter, r *http.Request) {
 	c, err := e.Container(r.Context(), r.PathValue("id"))
 	out := container.InspectResponse{
 		ID: c.ID, Name: "/" + c.Name, Image: c.ImageID,
-		State:  &container.State{Status: container.ContainerState(c.State)},
-		Config: &container.Config{Image: c.Image, Labels: c.Labels},
+		State: &container.State{
+			Status: container.ContainerState(c.State), ExitCode: c.ExitCode, OOMKilled: c.OutOfMemory,
+			StartedAt: c.Started.Format(time.RFC3339Nano), FinishedAt: c.Ended.Format(time.RFC3339Nano),
+		},
+		Config: &container.Config{Image: c.Image, Labels: c.Labels}, RestartCount: c.Restarts,
 	}
-	out.HostConfig = &container.HostConfig{NetworkMode: container.NetworkMode(c.Network)}
+	out.HostConfig = &container.HostConfig{
+		NetworkMode: container.NetworkMode(c.Network), RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyMode(c.Policy)},
+	}
 	for _, m := range c.Mounts {
 		out.Mounts = append(out.Mounts, container.MountPoint{
 			Type: mount.Type(m.Type), Name: m.Name, Source: m.Source, Destination: m.Destination, Driver: m.Driver, RW: !m.ReadOnly,
