@@ -24,6 +24,12 @@ type Runner struct {
 	Dir string
 	// Patient waits for the child however long it takes to end: it is asked to, and never killed.
 	Patient bool
+	// Gate, if it is set, is called with the process id of the child before docker compose runs in it. It lets it run with open; where it returns
+	// without, docker compose never runs, and its error is the outcome. What it notes of the child is so on record before the child does
+	// anything; not on Windows, where the child runs at once.
+	Gate func(pid int, open func() error) error
+	// Executable is the program that turns into docker behind a gate; its main hands over to GateMain at GateArg. Empty: the running one.
+	Executable string
 	// Environ is the child's environment; nil is the process's own.
 	Environ []string
 }
@@ -42,7 +48,12 @@ const patience = 30 * time.Second
 // A child's failure is an *ExitError.
 func (r *Runner) Run(ctx context.Context, args ...string) error {
 	cmd := r.command(ctx, args)
-	err := cmd.Run()
+	var err error
+	if r.Gate == nil || cmd.Err != nil {
+		err = cmd.Run()
+	} else if refused := r.runGated(cmd, &err); refused != nil {
+		return refused
+	}
 	if cmd.ProcessState == nil {
 		return fmt.Errorf("start %s: %w", cmd.Path, err)
 	}

@@ -19,6 +19,9 @@ import (
 
 // TestMain lets the test program stand in for docker: FAKE_DOCKER says what it does.
 func TestMain(m *testing.M) {
+	if len(os.Args) > 2 && os.Args[1] == GateArg {
+		os.Exit(GateMain(os.Args[2:]))
+	}
 	switch os.Getenv("FAKE_DOCKER") {
 	case "":
 		os.Exit(m.Run())
@@ -34,9 +37,26 @@ func TestMain(m *testing.M) {
 		fmt.Println("ready")
 		<-ended
 		os.Exit(130)
+	case "hang":
+		hangAtGate()
 	case "config":
 		fmt.Print(os.Getenv("FAKE_CONFIG"))
 	}
+}
+
+// hangAtGate is a process that says who waits at its gate, and never opens it.
+func hangAtGate() {
+	self, _ := os.Executable()
+	r := &Runner{Docker: self, Environ: append(os.Environ(), "FAKE_DOCKER=echo"), Gate: func(pid int, _ func() error) error {
+		fmt.Println(pid)
+		select {}
+	}}
+	out, err := os.Create(os.Getenv("FAKE_OUT"))
+	if err != nil {
+		panic(err)
+	}
+	r.Stdout = out
+	_ = r.Run(context.Background(), "down")
 }
 
 // fake is a Runner whose docker is this test program.

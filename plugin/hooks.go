@@ -87,11 +87,8 @@ func (s *session) withHooks(ctx context.Context, p hooks.Plan, do func(before []
 	all, err := r.Before(ctx, p)
 	if err == nil {
 		err = do(all)
-	} else if failed := (*hooks.Error)(nil); errors.As(err, &failed) {
-		err = &outcome{
-			code: exitFailed, message: err.Error() + "; nothing was changed", err: err,
-			hint: "mend the command, set on-error: continue, or leave hooks out with --no-hooks",
-		}
+	} else {
+		err = hooksRefused(err)
 	}
 	if errors.As(err, new(*restore.StuckError)) {
 		return all, err
@@ -100,6 +97,17 @@ func (s *session) withHooks(ctx context.Context, p hooks.Plan, do func(before []
 	all = append(all, after...)
 	s.audited.incomplete = s.audited.incomplete || hooksFailed(all, "") != nil
 	return all, errors.Join(err, recorded)
+}
+
+// hooksRefused is the error of hooks before an operation, which therefore does not begin.
+func hooksRefused(err error) error {
+	if !errors.As(err, new(*hooks.Error)) {
+		return err
+	}
+	return &outcome{
+		code: exitFailed, message: err.Error() + "; nothing was changed", err: err,
+		hint: "mend the command, set on-error: continue, or leave hooks out with --no-hooks",
+	}
 }
 
 // hookProblems are hooks that have failed though they may, as a backup keeps them; what was skipped is a warning.

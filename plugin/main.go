@@ -10,6 +10,7 @@ import (
 	"github.com/docker/cli/cli/debug"
 	"go.opentelemetry.io/otel"
 
+	"github.com/memsys/docker-memsys/compose"
 	"github.com/memsys/docker-memsys/internal/helper"
 	"github.com/memsys/docker-memsys/internal/quiesce"
 )
@@ -17,10 +18,13 @@ import (
 // name is the verb of the docker command that this plugin adds.
 const name = "memsys"
 
-// Main runs the plugin and ends the process with the exit code of the command. Started as a guardian or a helper it does that one job alone.
+// Main runs the plugin and ends the process with the exit code of the command. Started as a guardian, a gate or a helper it does that one job alone.
 func Main() {
 	if len(os.Args) == 2 && os.Args[1] == quiesce.GuardianArg {
 		os.Exit(quiesce.GuardianMain(os.Stdin, os.Stdout))
+	}
+	if len(os.Args) > 2 && os.Args[1] == compose.GateArg {
+		os.Exit(compose.GateMain(os.Args[2:]))
 	}
 	if len(os.Args) == 2 && os.Args[1] == helper.Arg {
 		os.Exit(helperMain())

@@ -253,6 +253,10 @@ func stepWords(step string) string {
 		return "while data was put in place"
 	case strings.HasPrefix(step, "hooks."):
 		return "while hooks ran"
+	case step == stepCompose, step == "quiesce.handed":
+		return "while docker compose was at work"
+	case step == "quiesce.released":
+		return "" // what came before tells
 	case strings.HasPrefix(step, "quiesce."):
 		return "while services were held still"
 	}
@@ -311,6 +315,9 @@ func (s *session) recoverData(ctx context.Context, rec *restore.Recovery, steps 
 }
 
 func (s *session) resumeServices(ctx context.Context, p *journal.Interrupted) error {
+	if err := s.resumeHanded(ctx, p); err != nil {
+		return err
+	}
 	items, err := quiesce.Pending(p.Steps)
 	if err != nil || len(items) == 0 {
 		return err
@@ -341,6 +348,10 @@ func (s *session) unresolved(p *journal.Interrupted) (bool, error) {
 	}
 	items, err := quiesce.Pending(p.Steps)
 	if err != nil || len(items) > 0 {
+		return true, err
+	}
+	handed, err := quiesce.HandedOver(p.Steps)
+	if err != nil || len(handed) > 0 {
 		return true, err
 	}
 	owed, err := hooks.Owed(p.Steps)

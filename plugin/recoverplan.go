@@ -82,7 +82,10 @@ func plannedRecovery(pending *journal.Interrupted) (*recoveryPlan, error) {
 		p.Services = append(p.Services, recoveryService{Name: it.Label(), Container: it.Name, Held: string(it.Action)})
 		p.Actions = append(p.Actions, "service "+it.Label()+" "+goesOn(it.Action))
 	}
-	return p, err
+	if err != nil {
+		return nil, err
+	}
+	return p, p.handed(pending)
 }
 
 // printRecovery prints the plan.

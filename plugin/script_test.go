@@ -19,12 +19,17 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
 
+	"github.com/memsys/docker-memsys/compose"
 	"github.com/memsys/docker-memsys/internal/journal"
+	"github.com/memsys/docker-memsys/internal/quiesce"
 	"github.com/memsys/docker-memsys/internal/tree"
 )
 
-// TestMain lets this test's executable be the plugin: scripts start it as docker-memsys.
+// TestMain lets this test's executable be the plugin: scripts start it as docker-memsys, runs in a test as guardian and gate.
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && slices.Contains([]string{quiesce.GuardianArg, compose.GateArg}, os.Args[1]) {
+		Main()
+	}
 	testscript.Main(m, map[string]func(){
 		"docker-memsys": Main,
 		"hold":          holdMain,

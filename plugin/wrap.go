@@ -57,11 +57,15 @@ type guarded struct {
 	proven string
 	// risen is what became of the services; nil where they were not waited for.
 	risen *risen
+	// cold is what a command that deletes data holds; nil where it holds nothing.
+	cold *cold
 }
 
 func (a *app) upCommand() *cobra.Command {
 	return a.wrapCommand("up", "Create and start the project's containers, its data backed up before and validated after", `Run docker compose up: its flags, its output, its exit code. Before it, the data is
-backed up if it has changed since the last good backup. After it, the services are
+backed up if it has changed since the last good backup; where volumes may be replaced
+(-V, -y) the services that use them are stopped first, and the backup is made and
+verified while nobody writes. After it, the services are
 waited for: each must be healthy and run for a while without a restart, or have
 ended well; their health addresses and Chroma servers must answer; then the data is
 validated, as far as it has changed since it was last found to be in order. Ends with
@@ -107,7 +111,9 @@ Every flag of docker compose ` + verb + ` is passed on as it is; docker compose 
 
 func (a *app) downCommand() *cobra.Command {
 	return a.wrapCommand("down", "Stop and remove the project's containers, its data backed up before", `Run docker compose down: its flags, its output, its exit code. Before it, the data is
-backed up if it has changed since the last good backup.`,
+backed up if it has changed since the last good backup. Where volumes are deleted (-v)
+the services are stopped first, and the backup is made and verified while nobody
+writes; without a good backup docker compose is not run and the services run again.`,
 		"docker memsys down", "docker memsys down -v", "docker memsys down --backup always")
 }
 
@@ -177,14 +183,14 @@ func (a *app) wrap(ctx context.Context, c *composeCommand, opts wrapOptions) err
 	w := &guarded{session: s, command: c, opts: opts}
 	switch {
 	case !s.reachable(): // Compose will say so
-		return a.runCompose(ctx, c.line())
+		return a.runCompose(ctx, c.line(), nil)
 	case c.on("dry-run") || a.flags.compose.dryRun:
 		defer s.leave(ctx)
 		a.noticeInterrupted(s.project)
 		if err := w.planBefore(ctx); err != nil {
 			return err
 		}
-		return a.runCompose(ctx, c.line())
+		return a.runCompose(ctx, c.line(), nil)
 	}
 	locked, err := s.begin(ctx, c.verb, opts.lockOptions, map[string]any{"line": c.args})
 	if err != nil {
@@ -193,15 +199,19 @@ func (a *app) wrap(ctx context.Context, c *composeCommand, opts wrapOptions) err
 	err = w.before(locked)
 	if err != nil || !c.attached() {
 		if err == nil {
-			err = w.after(locked, a.runCompose(locked, c.line()))
+			err = w.after(locked, w.run(locked))
 		}
+		err = errors.Join(err, w.putBack(locked)) // a step behind the one that held may have failed
 		return errors.Join(err, s.end(locked, err))
+	}
+	if w.cold != nil {
+		return w.runAttached(ctx, locked)
 	}
 	// It runs as long as somebody watches it, and backups must go on meanwhile.
 	if err := s.end(locked, nil); err != nil {
 		return err
 	}
-	return a.runCompose(ctx, c.line())
+	return a.runCompose(ctx, c.line(), nil)
 }
 
 // keepStdin keeps a project that is read from standard input for the second one who reads it. again begins it anew.
@@ -234,11 +244,12 @@ func (a *app) composeSays(ctx context.Context, c *composeCommand, err error) err
 }
 
 // runCompose gives the terminal to docker compose. It ends when Compose ends: however long that takes, and however often it was asked to.
-func (a *app) runCompose(ctx context.Context, line []string) error {
+// A gate, if there is one, lets it begin.
+func (a *app) runCompose(ctx context.Context, line []string, gate func(pid int, open func() error) error) error {
 	a.closeDisplay()
 	defer func() { _ = a.openDisplay() }()
 	r := a.runner()
-	r.Patient = true
+	r.Patient, r.Gate = true, gate
 	return r.Run(ctx, line...)
 }
 
@@ -277,6 +288,10 @@ func (w *guarded) planBefore(ctx context.Context) error {
 	if err := w.planGuards(ctx); err != nil {
 		return err
 	}
+	if w.deletes() && !w.inside && w.opts.backup != backupNever {
+		w.say("plan", "services would be stopped, and their data backed up and verified, before docker compose gets them")
+		return nil
+	}
 	why, err := w.needsBackup(ctx)
 	if err != nil || why == "" {
 		return err
@@ -314,6 +329,9 @@ func (w *guarded) after(ctx context.Context, err error) error {
 
 // backUp makes a backup where one is needed.
 func (w *guarded) backUp(ctx context.Context) error {
+	if w.deletes() && !w.inside {
+		return w.holdAndBackUp(ctx)
+	}
 	why, err := w.needsBackup(ctx)
 	if err != nil || why == "" {
 		return err

@@ -55,6 +55,14 @@ func Self(command string, now time.Time) Holder {
 	return h
 }
 
+// Child describes another process of this system, by its id, which is at work for this one.
+func Child(command string, pid int, now time.Time) Holder {
+	h := Self(command, now)
+	h.PID = pid
+	h.Start, _ = processStart(pid)
+	return h
+}
+
 // String is the holder in words: what, whose, where, since when.
 func (h Holder) String() string {
 	if h.PID == 0 {

@@ -25,6 +25,7 @@ type Held struct {
 
 	mu      sync.Mutex
 	items   []Item // held and not yet let go
+	handed  []Handed
 	all     []Item
 	stopped []Item          // by somebody else, while they were paused
 	spans   map[string]span // by container

@@ -81,6 +81,8 @@ type Quiescer struct {
 	// Limit is how long a pause may last before everything is let go by itself; 0 means no limit. A hold by stopping has none.
 	Limit time.Duration
 	Sink  progress.Sink
+	// Grace is how long a container has to stop before it is killed; 0: as long as its own setting says.
+	Grace time.Duration
 	// Hooks are the services' own commands around stop and start; nil: there are none.
 	Hooks Hooks
 
@@ -252,7 +254,7 @@ func (q *Quiescer) state(ctx context.Context, it Item) engine.State {
 
 func (q *Quiescer) act(ctx context.Context, it Item) error {
 	if it.Action == Stop {
-		return q.Engine.Stop(ctx, it.ID, 0)
+		return q.Engine.Stop(ctx, it.ID, q.Grace)
 	}
 	return q.Engine.Pause(ctx, it.ID)
 }

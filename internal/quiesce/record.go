@@ -14,9 +14,10 @@ import (
 const (
 	holdStep     = "quiesce.hold"
 	releasedStep = "quiesce.released"
+	handedStep   = "quiesce.handed"
 )
 
-// holdRecord is the data of both steps: what is paused is one record for a hold, what is stopped one for each level.
+// holdRecord is the data of the steps of holding and letting go: what is paused is one record for a hold, what is stopped one for each level.
 type holdRecord struct {
 	Hold string `json:"hold"`
 	// Set names the items; a later record of the same ones has only the name: many tries must not fill the journal.
@@ -54,19 +55,19 @@ func (q *Quiescer) released(id string) error {
 	return nil
 }
 
-// Pending returns what the steps of an interrupted run say was held and not let go.
+// Pending returns what the steps of an interrupted run say was held and neither let go nor handed over.
 func Pending(steps []journal.Step) ([]Item, error) {
 	held, sets := map[string][]Item{}, map[string][]Item{}
 	var order []string
 	for _, s := range steps {
-		if s.Name != holdStep && s.Name != releasedStep {
+		if s.Name != holdStep && s.Name != releasedStep && s.Name != handedStep {
 			continue
 		}
 		var r holdRecord
 		if err := json.Unmarshal(s.Data, &r); err != nil {
 			return nil, fmt.Errorf("read step %s of the journal: %w", s.Name, err)
 		}
-		if s.Name == releasedStep {
+		if s.Name != holdStep {
 			delete(held, r.Hold)
 			continue
 		}

@@ -104,8 +104,16 @@ func (e *Engine) Stop(ctx context.Context, id string, _ time.Duration) error {
 func (e *Engine) Start(ctx context.Context, id string) error {
 	started := e.change(id, engine.Running, []engine.State{engine.Exited, engine.Created}, []engine.State{engine.Running, engine.Restarting})
 	return e.do(ctx, Call{"Start", id}, func() error {
+		was := e.containers[id].State
 		if err := started(); err != nil {
 			return err
+		}
+		if c := e.containers[id]; was != c.State {
+			was := c.Started
+			if c.Started = e.now(); !c.Started.After(was) { // no two starts at one time, however coarse the clock
+				c.Started = was.Add(1)
+			}
+			e.containers[id] = c
 		}
 		e.begin(id)
 		return nil

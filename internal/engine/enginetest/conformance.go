@@ -62,6 +62,7 @@ type Bench struct {
 func Conformance(t *testing.T, b Bench) {
 	t.Run("containers are told apart by exact project and shown in every state", b.containers)
 	t.Run("a container goes through its states, and refuses what does not fit", b.states)
+	t.Run("when a container was started is told", b.starts)
 	t.Run("what is missing is not found", b.missing)
 	t.Run("a command runs in a running container and tells how it ended", b.exec)
 	t.Run("a command has a user, a folder and an environment of its own", b.execAs)
@@ -145,6 +146,26 @@ func (b Bench) states(t *testing.T) {
 	assert.ErrorIs(t, b.Unpause(ctx, id), engine.ErrConflict)
 	assert.NilError(t, b.Start(ctx, id))
 	assert.Equal(t, b.state(t, id), engine.Running)
+}
+
+// starts: when a container was started is told, before its first start that it never was, and it stays so once it is stopped.
+func (b Bench) starts(t *testing.T) {
+	ctx := t.Context()
+	id := b.container(t, "starts")
+	at := func() time.Time {
+		c, err := b.Container(ctx, id)
+		assert.NilError(t, err)
+		return c.Started
+	}
+	assert.Assert(t, at().IsZero())
+	assert.NilError(t, b.Start(ctx, id))
+	first := at()
+	assert.Assert(t, !first.IsZero())
+	assert.NilError(t, b.Start(ctx, id))
+	assert.NilError(t, b.Stop(ctx, id, time.Second))
+	assert.Assert(t, at().Equal(first))
+	assert.NilError(t, b.Start(ctx, id))
+	assert.Assert(t, at().After(first))
 }
 
 func (b Bench) missing(t *testing.T) {

@@ -115,6 +115,9 @@ func (e *Engine) add(c engine.Container) string {
 	if c.State == "" {
 		c.State = engine.Running
 	}
+	if c.State != engine.Created && c.Started.IsZero() {
+		c.Started = e.now()
+	}
 	c.Labels = maps.Clone(c.Labels)
 	if c.Labels == nil {
 		c.Labels = map[string]string{}

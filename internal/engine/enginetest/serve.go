@@ -146,6 +146,9 @@ func (e *Engine) serveInfo(w http.ResponseWriter, r *http.Request) {
 		ID: in.ID, Name: in.Name, ServerVersion: in.Version, DockerRootDir: in.RootDir, SystemTime: in.Time.Format(time.RFC3339Nano), OSType: in.OS,
 		Architecture: in.Architecture,
 	}
+	if in.SharesFiles {
+		out.OperatingSystem = "Docker Desktop"
+	}
 	if in.Rootless {
 		out.SecurityOptions = append(out.SecurityOptions, "name=rootless")
 	}

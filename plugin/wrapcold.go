@@ -1,0 +1,360 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/memsys/docker-memsys/compose"
+	"github.com/memsys/docker-memsys/hooks"
+	"github.com/memsys/docker-memsys/hooks/guard"
+	"github.com/memsys/docker-memsys/internal/backup"
+	"github.com/memsys/docker-memsys/internal/engine"
+	"github.com/memsys/docker-memsys/internal/journal"
+	"github.com/memsys/docker-memsys/internal/progress"
+	"github.com/memsys/docker-memsys/internal/quiesce"
+)
+
+// Commands that delete data: what a service writes after the copy was made and before its volume goes would be lost. So the services that
+// go are stopped first, the data is backed up and verified while nobody can write, and docker compose gets them stopped. The order in the
+// journal is what recovery goes by:
+//
+//	quiesce.hold      the services that are stopped: whoever finds this starts them again
+//	backup-…          the archive
+//	wrap.compose      the process of docker compose, which waits at a gate
+//	quiesce.handed    the services are docker compose's: nobody starts what it removes
+//	quiesce.released  what it has left as it was runs again
+
+// stepCompose carries the process that docker compose runs in, before it does anything.
+const stepCompose = "wrap.compose"
+
+// cold is what a deleting command holds.
+type cold struct {
+	held *quiesce.Held
+	// hooks are those of the backup; what comes after it runs once the services are back.
+	hooks hooks.Plan
+}
+
+// deletes tells whether the command can delete data: volumes go, or new ones take their place.
+func (w *guarded) deletes() bool {
+	switch c := w.command; c.verb {
+	case "down":
+		return c.on("volumes") || c.on("volume")
+	case "up":
+		return c.on("renew-anon-volumes") || c.on("yes") || slices.Contains(w.opts.force, string(guard.VolumeConfig))
+	}
+	return false
+}
+
+// holdAndBackUp stops the services that go, and makes a backup of all data then. Where that does not succeed they run again, and the
+// command must not.
+func (w *guarded) holdAndBackUp(ctx context.Context) error {
+	if w.opts.backup == backupNever {
+		return nil
+	}
+	if err := w.lookAgain(ctx); err != nil {
+		return err
+	}
+	if there, err := w.thereIsData(ctx); err != nil || !there {
+		return err
+	}
+	if err := errors.Join(w.refusePaused(), w.refuseMissing(ctx)); err != nil {
+		return err
+	}
+	if err := w.Store.Ensure(); err != nil {
+		return err
+	}
+	w.cold = &cold{held: &quiesce.Held{}, hooks: w.backupHooks(nil, w.opts.noHooks)}
+	before, err := w.hookRunner().Before(ctx, w.cold.hooks)
+	if err != nil {
+		return errors.Join(hooksRefused(err), w.putBack(ctx))
+	}
+	if err := w.coldBackup(ctx, before); err != nil {
+		return errors.Join(err, w.putBack(ctx))
+	}
+	return nil
+}
+
+// coldBackup makes a backup with the services stopped that go.
+func (w *guarded) coldBackup(ctx context.Context, before []hooks.Outcome) (err error) {
+	plan := quiesce.Arrange(quiesce.Request{Mode: quiesce.Stop, Containers: w.Containers, Writes: w.goes})
+	if len(plan.Items) > 0 {
+		w.say("stop", "services are stopped before their data is deleted: "+labels(plan.Items))
+	}
+	q := w.quiescer()
+	q.Grace = w.grace()
+	held, err := q.Hold(ctx, plan)
+	if err != nil {
+		return fmt.Errorf("stop services before docker compose %s: %w", w.command.verb, err)
+	}
+	w.cold.held = held
+	if err := w.lookAgain(ctx); err != nil {
+		return err
+	}
+	w.say("backup", "its data is backed up while nobody writes")
+	wish := backupWish{reason: w.reason()}
+	wish.problems, wish.warnings = hookProblems(before)
+	res, err := w.makeBackup(ctx, wish)
+	if err != nil {
+		return fmt.Errorf("back up before docker compose %s, which was not run: %w", w.command.verb, err)
+	}
+	if !res.Backup.Good() {
+		return w.notGood(res)
+	}
+	w.say("backup", res.Name+", verified")
+	w.expireAside(ctx, res.Backup.Created)
+	return nil
+}
+
+// notGood refuses to delete what no good backup holds.
+func (w *guarded) notGood(res *backup.Result) error {
+	why := "is not complete"
+	if res.Complete {
+		why = "holds damaged data"
+	}
+	return &outcome{
+		code:    exitFailed,
+		message: fmt.Sprintf("%s %s; docker compose %s was not run, the services run as before", res.Name, why, w.command.verb),
+		hint:    "docker memsys inspect " + res.Name + " says what is wrong; to delete the data without a backup: --backup never",
+	}
+}
+
+// thereIsData tells whether there is anything that a backup can hold. Volumes that are there and cannot be read are refused.
+func (w *guarded) thereIsData(ctx context.Context) (bool, error) {
+	err := w.checkBackup(ctx, nil)
+	if !errors.Is(err, backup.ErrNothing) {
+		return err == nil, err
+	}
+	for _, src := range w.Sources {
+		if src.Excluded != "" || src.Volume == nil || src.Volume.Name == "" || src.Volume.External {
+			continue
+		}
+		_, gone := w.Engine.Volume(ctx, src.Volume.Name)
+		if !errors.Is(gone, engine.ErrNotFound) {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// refusePaused refuses where a service that goes is paused: docker compose would let it go on to stop it, and what it writes then is in no
+// backup.
+func (w *guarded) refusePaused() error {
+	var names []string
+	for _, c := range w.Containers {
+		if c.State == engine.Paused && w.goes(c) {
+			names = append(names, c.Name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return &outcome{
+		code:    exitFailed,
+		message: fmt.Sprintf("%s: paused, and would write once more before docker compose %s deletes the data; nothing was changed", strings.Join(names, ", "), w.command.verb),
+		hint:    "docker unpause, or docker stop",
+	}
+}
+
+// refuseMissing refuses, before anything is stopped, where the backup could not be complete or has no room.
+func (w *guarded) refuseMissing(ctx context.Context) error {
+	plan, err := w.planBackup(ctx, backupWish{reason: w.reason()})
+	if err != nil {
+		return err
+	}
+	for _, src := range plan.Sources {
+		if src.Missing == "" {
+			continue
+		}
+		return &outcome{
+			code:    exitFailed,
+			message: fmt.Sprintf("source %s cannot be backed up: %s; docker compose %s was not run, nothing was changed", src.Name, src.Missing, w.command.verb),
+			hint:    "docker memsys sources; to delete the data without a backup: --backup never",
+		}
+	}
+	return nil
+}
+
+// goes tells whether the command stops or replaces a container.
+func (w *guarded) goes(c engine.Container) bool {
+	if c.Project != w.Name {
+		return false
+	}
+	all := w.Project.Services()
+	known := slices.ContainsFunc(all, func(s compose.Service) bool { return s.Name == c.Service })
+	if w.command.verb == "down" && (c.OneOff || !known) {
+		return w.command.on("remove-orphans")
+	}
+	named := slices.DeleteFunc(slices.Clone(w.command.words), func(word string) bool {
+		return !slices.ContainsFunc(all, func(s compose.Service) bool { return s.Name == word })
+	})
+	return !c.OneOff && (len(named) == 0 || slices.Contains(w.withOthers(all, named), c.Service))
+}
+
+// withOthers are services and those that go with them: for down what depends on them; for up what they depend on, and who uses a volume of
+// theirs, since a volume that is replaced takes all of its users with it.
+func (w *guarded) withOthers(all []compose.Service, named []string) []string {
+	out := slices.Clone(named)
+	add := func(names ...string) {
+		for _, name := range names {
+			if !slices.Contains(out, name) {
+				out = append(out, name)
+			}
+		}
+	}
+	for i := 0; i < len(out); i++ {
+		for _, s := range all {
+			switch {
+			case w.command.verb == "down" && slices.Contains(s.DependsOn, out[i]):
+				add(s.Name)
+			case w.command.verb == "up" && s.Name == out[i] && !w.command.on("no-deps"):
+				add(s.DependsOn...)
+			}
+		}
+		if w.command.verb == "up" {
+			add(w.sharers(out[i])...)
+		}
+	}
+	return out
+}
+
+// sharers are the services that mount a volume of a service.
+func (w *guarded) sharers(service string) (out []string) {
+	for _, src := range w.Sources {
+		uses := func(m compose.Mount) bool { return m.Service == service }
+		if src.Volume == nil || !slices.ContainsFunc(src.Mounts, uses) {
+			continue
+		}
+		for _, m := range src.Mounts {
+			out = append(out, m.Service)
+		}
+	}
+	return out
+}
+
+// grace is how long services have to stop, as docker compose was told; 0 where it was not.
+func (w *guarded) grace() time.Duration {
+	f := w.command.flags.Lookup("timeout")
+	if f == nil || !f.Changed {
+		return 0
+	}
+	seconds, err := strconv.Atoi(f.Value.String())
+	if err != nil {
+		return 0
+	}
+	return time.Duration(max(seconds, 0)) * time.Second
+}
+
+// putBack lets the services go that were stopped, and runs what their hooks owe.
+func (w *guarded) putBack(ctx context.Context) error {
+	if w.cold == nil {
+		return nil
+	}
+	err := w.cold.held.Release(ctx)
+	_, owed := w.hookRunner().After(ctx, w.cold.hooks)
+	w.cold = nil
+	return errors.Join(err, owed)
+}
+
+// run runs docker compose. What is held is handed over to it, and what it leaves as it was runs again.
+func (w *guarded) run(ctx context.Context) error {
+	if w.cold == nil {
+		return w.app.runCompose(ctx, w.command.line(), nil)
+	}
+	handed := false
+	err := w.app.runCompose(ctx, w.command.line(), func(pid int, open func() error) error {
+		if err := w.handOver(ctx, pid); err != nil {
+			return err
+		}
+		handed = true
+		return open()
+	})
+	if !handed {
+		return errors.Join(w.notRun(err), w.putBack(ctx))
+	}
+	back, failed := w.cold.held.TakeBack(ctx, takingOf(w.command.verb))
+	w.tellBack(back, err)
+	_, owed := w.hookRunner().After(ctx, w.cold.hooks)
+	w.cold = nil
+	return errors.Join(err, failed, owed)
+}
+
+// runAttached runs an up that stays in the terminal: the lock is given back once docker compose has the services, for it runs as long as
+// somebody watches it. ctx is the run's, locked that of the lock.
+func (w *guarded) runAttached(ctx, locked context.Context) error {
+	var items []quiesce.Handed
+	var ended error
+	handed := false
+	err := w.app.runCompose(ctx, w.command.line(), func(pid int, open func() error) error {
+		if err := w.handOver(locked, pid); err != nil {
+			return err
+		}
+		handed, items = true, w.cold.held.Handed()
+		_, owed := w.hookRunner().After(locked, w.cold.hooks)
+		if err := open(); err != nil {
+			return err
+		}
+		ended = errors.Join(owed, w.cold.held.Leave(), w.end(locked, nil))
+		return nil
+	})
+	if !handed {
+		err = errors.Join(w.notRun(err), w.putBack(locked))
+		return errors.Join(err, w.end(locked, err))
+	}
+	back, failed := quiesce.TakeBack(ctx, w.Engine.Client, items, takingOf(w.command.verb))
+	w.tellBack(back, err)
+	return errors.Join(err, ended, failed)
+}
+
+// notRun says that docker compose was not run, and why.
+func (w *guarded) notRun(err error) error {
+	return fmt.Errorf("docker compose %s was not run: %w", w.command.verb, err)
+}
+
+// handOver puts on record that the process is docker compose's, and that the services are.
+func (w *guarded) handOver(ctx context.Context, pid int) error {
+	child := journal.Child("docker compose "+w.command.verb, pid, w.app.world.Now())
+	if err := w.journal.Step(stepCompose, child); err != nil {
+		return err
+	}
+	return w.cold.held.HandOver(ctx)
+}
+
+// takingOf is what to do with services that a command has left stopped: who has begun to remove them was to remove all.
+func takingOf(verb string) quiesce.Taking {
+	if verb == "down" {
+		return quiesce.AllOrNone
+	}
+	return quiesce.Each
+}
+
+// tellBack says what became of services that docker compose has not dealt with.
+func (w *guarded) tellBack(back quiesce.Back, err error) {
+	if len(back.Left) > 0 {
+		w.app.sink().Report(progress.Event{Step: w.command.verb, Status: progress.Warning, Text: leftText(w.command.verb, back)})
+	}
+	if err != nil && len(back.Started) > 0 {
+		w.say(w.command.verb, "docker compose has failed; services run as before: "+labels(back.Started))
+	}
+}
+
+// leftText says that docker compose has removed services, and left others stopped.
+func leftText(verb string, back quiesce.Back) string {
+	return fmt.Sprintf("docker compose %s has removed %s and left %s stopped: docker memsys %s goes on with it, docker memsys up starts them",
+		verb, labels(back.Gone), labels(back.Left), verb)
+}
+
+// labels are the names of items, each once.
+func labels(items []quiesce.Item) string {
+	var names []string
+	for _, it := range items {
+		if name := it.Label(); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,426 @@
+//go:build !windows
+
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/docker/cli/cli-plugins/metadata"
+	"gotest.tools/v3/assert"
+	"gotest.tools/v3/poll"
+
+	"github.com/memsys/docker-memsys/compose"
+	"github.com/memsys/docker-memsys/internal/engine"
+	"github.com/memsys/docker-memsys/internal/engine/enginetest"
+	"github.com/memsys/docker-memsys/internal/journal"
+	"github.com/memsys/docker-memsys/internal/quiesce"
+	"github.com/memsys/docker-memsys/internal/store"
+)
+
+const coldProject = `name: notes
+x-memsys: {helper: never}
+services:
+  app: {image: app, volumes: ["./data:/data"], depends_on: [store]}
+  store: {image: store, volumes: ["./data:/data"]}
+  beside: {image: beside}
+`
+
+// fakeDocker stands in for docker: it says that it was called, waits for the word to go on, and ends with the code that it finds.
+const fakeDocker = `#!/bin/sh
+echo "$@" >begun.tmp && mv begun.tmp begun
+until [ -e go ]; do sleep 0.01; done
+exit "$(cat go)"
+`
+
+// coldBed is a project on a fake engine, wrapped around a docker compose that does what the test does.
+type coldBed struct {
+	t    *testing.T
+	dir  string
+	app  *app
+	fake *enginetest.Engine
+	ids  map[string]string
+	said *strings.Builder
+}
+
+func newColdBed(t *testing.T) *coldBed {
+	t.Helper()
+	s, fake := openTestSession(t)
+	b := &coldBed{t: t, dir: s.WorkingDir, app: s.app, fake: fake, ids: map[string]string{}, said: &strings.Builder{}}
+	fake.SetInfo(engine.Info{ID: "fake-engine", Name: "fake", OS: "linux", RootDir: "/var/lib/docker", SharesFiles: true})
+	b.write("compose.yaml", coldProject)
+	b.write("data/memory.json", `{"id":"1","text":"remember"}`)
+	docker := filepath.Join(t.TempDir(), "docker")
+	assert.NilError(t, os.WriteFile(docker, []byte(fakeDocker), 0o700))
+	t.Setenv(metadata.ReexecEnvvar, docker)
+	t.Chdir(b.dir) // docker runs in our own folder
+	for _, service := range []string{"app", "store", "beside"} {
+		c := engine.Container{Name: "notes-" + service + "-1", Project: "notes", Service: service, Number: "1"}
+		if service != "beside" {
+			c.Mounts = []engine.Mount{{Type: "bind", Source: filepath.Join(b.dir, "data"), Destination: "/data"}}
+		}
+		if service == "app" {
+			c.Labels = map[string]string{"com.docker.compose.depends_on": "store:service_started:false"}
+		}
+		b.ids[service] = fake.Add(c)
+	}
+	b.app.err, b.app.flags.progress = b.said, "plain"
+	assert.NilError(t, b.app.openDisplay())
+	return b
+}
+
+func (b *coldBed) write(name, text string) {
+	b.t.Helper()
+	assert.NilError(b.t, os.WriteFile(filepath.Join(b.dir, name), []byte(text), 0o600))
+}
+
+// states are those of the services, in the order app, store, beside.
+func (b *coldBed) states() string {
+	var out []string
+	for _, service := range []string{"app", "store", "beside"} {
+		out = append(out, string(b.fake.State(b.ids[service])))
+	}
+	return strings.Join(out, " ")
+}
+
+// begun tells whether docker compose was called.
+func (b *coldBed) begun() bool {
+	_, err := os.Stat(filepath.Join(b.dir, "begun"))
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// wrap runs a command line. meanwhile is done while docker compose is at work, which then ends with the code; -1: it must not be called.
+func (b *coldBed) wrap(ctx context.Context, line string, code int, meanwhile func()) error {
+	b.t.Helper()
+	var opts wrapOptions
+	args := strings.Fields(line)
+	c, err := parseComposeCommand(args[0], args[1:], wrapFlags(&opts))
+	assert.NilError(b.t, err)
+	ended := make(chan error, 1)
+	go func() { ended <- b.app.wrap(ctx, c, opts) }()
+	poll.WaitOn(b.t, func(poll.LogT) poll.Result {
+		if b.begun() || len(ended) > 0 {
+			return poll.Success()
+		}
+		return poll.Continue("docker compose was not called")
+	}, poll.WithDelay(5*time.Millisecond), poll.WithTimeout(time.Minute))
+	assert.Equal(b.t, b.begun(), code >= 0, "docker compose was called: %s", b.said)
+	if code >= 0 {
+		meanwhile()
+		b.write("go.tmp", fmt.Sprint(code))
+		assert.NilError(b.t, os.Rename(filepath.Join(b.dir, "go.tmp"), filepath.Join(b.dir, "go")))
+	}
+	err = <-ended
+	pending, jerr := b.pending()
+	assert.NilError(b.t, jerr)
+	assert.Assert(b.t, pending == nil, "left on record: %+v", pending)
+	return err
+}
+
+func (b *coldBed) pending() (*journal.Interrupted, error) {
+	dir, err := b.app.stateDir()
+	assert.NilError(b.t, err)
+	return journal.View(dir, "notes in "+b.dir).Pending()
+}
+
+// good is the newest backup, which must be good.
+func (b *coldBed) good() store.Backup {
+	b.t.Helper()
+	dir := store.Open(filepath.Join(b.dir, "backups"))
+	all, err := dir.List(b.t.Context())
+	assert.NilError(b.t, err)
+	newest, ok := dir.NewestGood(all)
+	assert.Assert(b.t, ok, "%+v", all)
+	return newest
+}
+
+func TestServicesAreStoppedAndBackedUpBeforeTheirDataIsDeleted(t *testing.T) {
+	b := newColdBed(t)
+	// It writes until it is stopped, and then once more: that too must be in the backup.
+	b.fake.Before(func(c enginetest.Call) error {
+		if c.Name == "Stop" && c.Object == b.ids["store"] {
+			assert.Equal(t, b.states(), "exited running exited", "what depends on others stops first")
+			b.write("data/last.json", `{"id":"2","text":"the last word"}`)
+		}
+		return nil
+	})
+	assert.NilError(t, b.wrap(t.Context(), "down -v", 0, func() {
+		assert.Equal(t, b.states(), "exited exited exited")
+		newest := b.good()
+		assert.Equal(t, newest.Reason, "before-down")
+		assert.Equal(t, newest.Files, int64(2))
+		for _, id := range b.ids {
+			b.fake.Remove(id)
+		}
+	}))
+	line, err := os.ReadFile(filepath.Join(b.dir, "begun"))
+	assert.NilError(t, err)
+	assert.Equal(t, string(line), "compose down -v\n")
+}
+
+func TestWithoutAGoodBackupNothingIsDeletedAndServicesRunAgain(t *testing.T) {
+	for _, c := range []struct {
+		fault func(b *coldBed) // while the last service is stopped
+		says  string
+	}{
+		{func(b *coldBed) { assert.NilError(b.t, os.Remove(filepath.Join(b.dir, "more"))) }, "is not complete; docker compose down was not run, the services run as before"},
+		{func(b *coldBed) { b.write("data/memory.json", `{"id":"1",`) }, "holds damaged data; docker compose down was not run, the services run as before"},
+		{func(b *coldBed) {
+			assert.NilError(b.t, os.Rename(filepath.Join(b.dir, "data"), filepath.Join(b.dir, "away")))
+		}, "is not complete"},
+	} {
+		b := newColdBed(t)
+		b.write("compose.yaml", strings.Replace(coldProject, `store, volumes: ["./data:/data"]`, `store, volumes: ["./data:/data", "./more:/x"]`, 1))
+		assert.NilError(t, os.Mkdir(filepath.Join(b.dir, "more"), 0o700))
+		before := b.states()
+		b.fake.After(func(call enginetest.Call) error {
+			if call.Name == "Stop" && call.Object == b.ids["store"] {
+				c.fault(b)
+			}
+			return nil
+		})
+		v := judge(b.wrap(t.Context(), "down -v", -1, nil), false, false)
+		assert.Equal(t, v.Code, exitFailed, v.Message)
+		assert.Assert(t, strings.Contains(v.Message, c.says), v.Message)
+		assert.Equal(t, b.states(), before)
+		// Who asks for it gets it deleted without one.
+		assert.NilError(t, b.wrap(t.Context(), "down -v --backup never", 0, func() { assert.Equal(t, b.states(), before) }))
+	}
+}
+
+func TestWhatCannotBeBackedUpIsToldBeforeAnythingIsStopped(t *testing.T) {
+	b := newColdBed(t)
+	b.write("compose.yaml", strings.Replace(coldProject, `store, volumes: ["./data:/data"]`, `store, volumes: ["./data:/data", "./nowhere:/x"]`, 1))
+	v := judge(b.wrap(t.Context(), "down -v", -1, nil), false, false)
+	assert.Equal(t, v.Code, exitFailed)
+	assert.Assert(t, strings.Contains(v.Message, "source nowhere cannot be backed up"), v.Message)
+	for _, call := range b.fake.Calls() {
+		assert.Assert(t, call.Name != "Stop")
+	}
+}
+
+// What runs again has perhaps written what is in no backup.
+func TestAServiceThatSomebodyStartsBeforeTheDeletionStopsIt(t *testing.T) {
+	b := newColdBed(t)
+	b.fake.After(func(c enginetest.Call) error {
+		if c.Name == "Stop" && c.Object == b.ids["store"] {
+			b.fake.SetState(b.ids["app"], engine.Running)
+		}
+		return nil
+	})
+	v := judge(b.wrap(t.Context(), "down -v", -1, nil), false, false)
+	assert.Equal(t, v.Code, exitFailed)
+	assert.Assert(t, strings.Contains(v.Message, "app: it is running, not stopped"), v.Message)
+	assert.Equal(t, b.states(), "running running running")
+}
+
+func TestWhereThereIsNoDataNothingIsStopped(t *testing.T) {
+	b := newColdBed(t)
+	assert.NilError(t, os.RemoveAll(filepath.Join(b.dir, "data")))
+	assert.NilError(t, b.wrap(t.Context(), "down -v", 0, func() { assert.Equal(t, b.states(), "running running running") }))
+}
+
+// Every act on the engine fails in turn: docker compose is not called, and all services run as before.
+func TestAnyFailureBeforeTheDeletionLeavesServicesRunning(t *testing.T) {
+	planted := errors.New("planted fault")
+	for _, act := range []string{"Stop app", "Stop store", "Stop beside"} {
+		b := newColdBed(t)
+		before := b.states()
+		b.fake.Before(func(c enginetest.Call) error {
+			name, service, _ := strings.Cut(act, " ")
+			if c.Name == name && c.Object == b.ids[service] {
+				return planted
+			}
+			return nil
+		})
+		err := b.wrap(t.Context(), "down -v", -1, nil)
+		assert.ErrorContains(t, err, "planted fault", act)
+		assert.Equal(t, b.states(), before, act)
+	}
+}
+
+func TestAnInterruptionBeforeTheDeletionLeavesServicesRunning(t *testing.T) {
+	b := newColdBed(t)
+	before := b.states()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	b.fake.After(func(c enginetest.Call) error {
+		if c.Name == "Stop" && c.Object == b.ids["store"] {
+			cancel(errInterrupted)
+		}
+		return nil
+	})
+	assert.ErrorIs(t, b.wrap(ctx, "down -v", -1, nil), errInterrupted)
+	assert.Equal(t, b.states(), before)
+}
+
+func TestServicesThatDockerComposeHasNotRemovedRunAgain(t *testing.T) {
+	for _, c := range []struct {
+		line   string
+		remove []string
+		start  []string
+		code   int
+		want   string
+		said   string
+	}{
+		{"down -v", nil, nil, 5, "running running running", "docker compose has failed; services run as before: "},
+		{"down -v", []string{"app"}, nil, 5, " exited exited", "docker compose down has removed app and left "},
+		{"up -d -y --no-ready", nil, []string{"app"}, 0, "running running running", ""},
+		{"up -d -V app --no-ready", nil, []string{"app"}, 0, "running running running", ""},
+		{"up -d -y --no-ready", []string{"app"}, nil, 1, " running running", "docker compose has failed; services run as before: "},
+		{"up -y --no-ready", nil, []string{"app", "store", "beside"}, 0, "running running running", ""},
+		{"up -y --no-ready", nil, nil, 1, "running running running", "docker compose has failed"},
+	} {
+		b := newColdBed(t)
+		err := b.wrap(t.Context(), c.line, c.code, func() {
+			for _, service := range c.remove {
+				b.fake.Remove(b.ids[service])
+			}
+			for _, service := range c.start {
+				assert.NilError(t, b.fake.Start(t.Context(), b.ids[service]))
+			}
+		})
+		assert.Equal(t, judge(err, false, false).Code, c.code, "%s: %v", c.line, err)
+		assert.Equal(t, b.states(), c.want, c.line)
+		b.app.closeDisplay()
+		assert.Assert(t, strings.Contains(b.said.String(), c.said), "%s: %s", c.line, b.said)
+	}
+}
+
+// An attached up gives the lock back: backups must go on while somebody watches it.
+func TestAnAttachedUpHoldsNoLock(t *testing.T) {
+	b := newColdBed(t)
+	assert.NilError(t, b.wrap(t.Context(), "up -V --no-ready", 0, func() {
+		dir, err := b.app.stateDir()
+		assert.NilError(t, err)
+		state := journal.View(dir, "notes in "+b.dir)
+		poll.WaitOn(t, func(poll.LogT) poll.Result {
+			holder, err := state.Holder()
+			if err != nil || holder != nil {
+				return poll.Continue("%v %v", holder, err)
+			}
+			return poll.Success()
+		})
+		pending, err := state.Pending()
+		assert.NilError(t, err)
+		assert.Assert(t, pending == nil)
+		for _, id := range b.ids {
+			assert.NilError(t, b.fake.Start(t.Context(), id))
+			b.fake.SetState(id, engine.Exited) // by Ctrl-C
+		}
+	}))
+	assert.Equal(t, b.states(), "exited exited exited", "it has started and ended them itself")
+}
+
+func TestAPausedServiceIsNotLetGoToWriteOnceMore(t *testing.T) {
+	b := newColdBed(t)
+	b.fake.SetState(b.ids["store"], engine.Paused)
+	v := judge(b.wrap(t.Context(), "down -v", -1, nil), false, false)
+	assert.Equal(t, v.Code, exitFailed)
+	assert.Assert(t, strings.Contains(v.Message, "notes-store-1: paused"), v.Message)
+	assert.Equal(t, b.states(), "running paused running")
+}
+
+func TestCommandsThatDeleteNothingStopNothing(t *testing.T) {
+	for _, line := range []string{"down", "up -d --no-ready", "down --rmi local", "restart --no-ready"} {
+		b := newColdBed(t)
+		assert.NilError(t, b.wrap(t.Context(), line, 0, func() { assert.Equal(t, b.states(), "running running running", line) }))
+	}
+}
+
+func TestOnlyServicesThatGoAreStopped(t *testing.T) {
+	for line, want := range map[string]string{
+		"down -v":                                "exited exited exited",
+		"down -v store":                          "exited exited running", // app depends on it
+		"down -v app":                            "exited running running",
+		"up -d -V app --no-ready":                "exited exited running", // it depends on store
+		"up -d --no-ready -V --no-deps app":      "exited running running",
+		"up -d --no-ready -V --no-deps beside":   "running running exited",
+		"up -d --no-ready -t 3 -V nosuch":        "exited exited exited",
+		"up -d --no-ready --force volume-config": "exited exited exited",
+	} {
+		b := newColdBed(t)
+		assert.NilError(t, b.wrap(t.Context(), line, 0, func() { assert.Equal(t, b.states(), want, line) }))
+	}
+}
+
+// handedTo puts a run on record that was killed after it had handed its services over to a process.
+func (b *coldBed) handedTo(verb string, child journal.Holder) {
+	b.t.Helper()
+	s, err := b.app.openSession(b.t.Context(), compose.Overrides{})
+	assert.NilError(b.t, err)
+	locked, err := s.begin(b.t.Context(), verb, lockOptions{}, nil)
+	assert.NilError(b.t, err)
+	q := s.quiescer()
+	q.Guard = quiesce.Unguarded{}
+	held, err := q.Hold(locked, quiesce.NewPlan(quiesce.Stop, s.Containers, func(engine.Container) bool { return true }))
+	assert.NilError(b.t, err)
+	assert.NilError(b.t, s.journal.Step(stepCompose, child))
+	assert.NilError(b.t, held.HandOver(locked))
+	assert.NilError(b.t, errors.Join(s.journal.Close(), s.lock.Release(locked)))
+}
+
+func (b *coldBed) recover() error {
+	return b.app.recover(b.t.Context(), recoverOptions{})
+}
+
+func TestRecoveryStartsWhatAKilledDownHadNotBegunToRemove(t *testing.T) {
+	b := newColdBed(t)
+	b.handedTo("down", journal.Holder{})
+	assert.Equal(t, b.states(), "exited exited exited")
+	assert.NilError(t, b.app.recover(t.Context(), recoverOptions{plan: true}))
+	assert.Equal(t, b.states(), "exited exited exited")
+	assert.NilError(t, b.recover())
+	assert.Equal(t, b.states(), "running running running")
+}
+
+func TestRecoveryDoesNotStartWhatDownHasBegunToRemove(t *testing.T) {
+	b := newColdBed(t)
+	b.handedTo("down", journal.Holder{})
+	b.fake.Remove(b.ids["app"])
+	successor := b.fake.Add(engine.Container{Name: "notes-app-1", Project: "notes", Service: "app", Number: "1", State: engine.Created})
+	assert.NilError(t, b.recover())
+	assert.Equal(t, b.states(), " exited exited")
+	assert.Equal(t, b.fake.State(successor), engine.Created)
+	b.app.closeDisplay()
+	assert.Assert(t, strings.Contains(b.said.String(), "docker compose down has removed app and left "), b.said.String())
+	pending, err := b.pending()
+	assert.NilError(t, err)
+	assert.Assert(t, pending == nil)
+}
+
+func TestRecoveryStartsWhatAKilledUpHasNotReplaced(t *testing.T) {
+	b := newColdBed(t)
+	b.handedTo("up", journal.Holder{})
+	b.fake.Remove(b.ids["app"])
+	assert.NilError(t, b.recover())
+	assert.Equal(t, b.states(), " running running")
+}
+
+// Nobody touches services while the docker compose of a killed run is still at work.
+func TestRecoveryWaitsForTheDockerComposeOfAKilledRun(t *testing.T) {
+	b := newColdBed(t)
+	child, err := os.StartProcess("/bin/sleep", []string{"sleep", "1000"}, &os.ProcAttr{})
+	assert.NilError(t, err)
+	b.handedTo("down", journal.Child("docker compose down", child.Pid, time.Now()))
+	ended := make(chan error, 1)
+	go func() { ended <- b.recover() }()
+	select {
+	case err := <-ended:
+		t.Fatalf("it has not waited: %v", err)
+	case <-time.After(time.Second):
+	}
+	assert.Equal(t, b.states(), "exited exited exited")
+	b.fake.Remove(b.ids["app"])
+	assert.NilError(t, child.Signal(syscall.SIGKILL))
+	_, _ = child.Wait()
+	assert.NilError(t, <-ended)
+	assert.Equal(t, b.states(), " exited exited")
+}
