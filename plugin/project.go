@@ -46,6 +46,10 @@ func (a *app) readProject(ctx context.Context, overrides compose.Overrides) (*pr
 	if err != nil {
 		return nil, err
 	}
+	return a.readProjectWith(ctx, opts, overrides)
+}
+
+func (a *app) readProjectWith(ctx context.Context, opts compose.LoadOptions, overrides compose.Overrides) (*project, error) {
 	loaded, err := compose.Load(ctx, opts)
 	if err != nil {
 		return nil, err

@@ -98,7 +98,7 @@ func (a *app) commands() []func() *cobra.Command {
 		a.backupCommand, a.restoreCommand, a.asideCommand, a.recoverCommand, a.importCommand, a.exportCommand, a.listCommand, a.inspectCommand, a.diffCommand, a.verifyCommand, a.validateCommand, a.auditCommand,
 		a.upCommand, a.downCommand, a.pullCommand, a.stopCommand, a.restartCommand, a.providerCommand,
 		a.sourcesCommand, a.configCommand,
-		a.versionCommand, a.helpCommand,
+		a.versionCommand, a.helpCommand, a.hintCommand,
 	}
 }
 
