@@ -69,7 +69,7 @@ func (w *guarded) holdAndBackUp(ctx context.Context) error {
 		return err
 	}
 	w.cold = &cold{held: &quiesce.Held{}, hooks: w.backupHooks(nil, w.opts.noHooks)}
-	before, err := w.hookRunner().Before(ctx, w.cold.hooks)
+	before, err := w.hookRunner(hooks.Backup).Before(ctx, w.cold.hooks)
 	if err != nil {
 		return errors.Join(hooksRefused(err), w.putBack(ctx))
 	}
@@ -255,7 +255,7 @@ func (w *guarded) putBack(ctx context.Context) error {
 		return nil
 	}
 	err := w.cold.held.Release(ctx)
-	_, owed := w.hookRunner().After(ctx, w.cold.hooks)
+	owed := w.hooksAfterBackup(ctx, w.cold.hooks)
 	w.cold = nil
 	return errors.Join(err, owed)
 }
@@ -278,7 +278,7 @@ func (w *guarded) run(ctx context.Context) error {
 	}
 	back, failed := w.cold.held.TakeBack(ctx, takingOf(w.command.verb))
 	w.tellBack(back, err)
-	_, owed := w.hookRunner().After(ctx, w.cold.hooks)
+	owed := w.hooksAfterBackup(ctx, w.cold.hooks)
 	w.cold = nil
 	return errors.Join(err, failed, owed)
 }
@@ -294,7 +294,7 @@ func (w *guarded) runAttached(ctx, locked context.Context) error {
 			return err
 		}
 		handed, items = true, w.cold.held.Handed()
-		_, owed := w.hookRunner().After(locked, w.cold.hooks)
+		owed := w.hooksAfterBackup(locked, w.cold.hooks)
 		if err := open(); err != nil {
 			return err
 		}
