@@ -115,7 +115,8 @@ func (a *app) downCommand() *cobra.Command {
 	return a.wrapCommand("down", "Stop and remove the project's containers, its data backed up before", `Run docker compose down: its flags, its output, its exit code. Before it, the data is
 backed up if it has changed since the last good backup. Where volumes are deleted (-v)
 the services are stopped first, and the backup is made and verified while nobody
-writes; without a good backup docker compose is not run and the services run again.`,
+writes; without a good backup docker compose is not run and the services run again.
+After a down without -v one line says that the data is still there.`,
 		"docker memsys down", "docker memsys down -v", "docker memsys down --backup always")
 }
 
@@ -342,6 +343,7 @@ func (w *guarded) before(ctx context.Context) error {
 // stands then.
 func (w *guarded) after(ctx context.Context, err error) error {
 	for _, step := range []func(context.Context, error) error{
+		w.nothingGone,
 		w.readiness,
 		w.tellPulled,
 		w.hooksAfter,
