@@ -96,10 +96,14 @@ func (a *app) loadOptions() (compose.LoadOptions, error) {
 
 // runner runs docker compose with Docker's flags as they were given to us.
 func (a *app) runner() *compose.Runner {
-	return &compose.Runner{
+	r := &compose.Runner{
 		Docker: dockerProgram(), Globals: a.world.Globals, Environ: a.environOf(),
 		Stdin: a.world.In.Reader, Stdout: a.world.Out.Writer, Stderr: a.world.Err.Writer,
 	}
+	if a.standalone != nil {
+		a.standaloneRunner(r)
+	}
+	return r
 }
 
 // childEnviron is the environment without what the docker command told this plugin alone: a child must not take it as its own.

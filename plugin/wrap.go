@@ -175,12 +175,19 @@ func (a *app) wrap(ctx context.Context, c *composeCommand, opts wrapOptions) err
 	if err != nil {
 		return err
 	}
+	a.findCompose(ctx)
+	if a.usesFirst() {
+		c.globals = a.firstGlobals(nil)
+	}
 	s, err := a.openSession(ctx, compose.Overrides{})
 	again()
 	if err != nil {
 		return a.composeSays(ctx, c, err)
 	}
-	if err := a.enterRun(s.Name); err != nil {
+	if a.usesFirst() {
+		c.globals = a.firstGlobals(s.project)
+	}
+	if err := errors.Join(a.refuseForFirst(c), a.enterRun(s.Name)); err != nil {
 		return err
 	}
 	w := &guarded{session: s, command: c, opts: opts}
