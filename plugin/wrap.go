@@ -232,16 +232,18 @@ func (w *guarded) carryOut(ctx context.Context) error {
 // carryOutAttached runs an up that stays in the terminal: as long as somebody watches it, and backups must go on meanwhile. ctx is the
 // run's, locked that of the lock.
 func (w *guarded) carryOutAttached(ctx, locked context.Context) (err error) {
+	b := &besider{w: w}
 	if w.cold != nil {
-		err = w.runAttached(ctx, locked)
+		err = w.runAttached(ctx, locked, b)
 	} else {
 		if err := w.end(locked, nil); err != nil {
 			return err
 		}
-		err = w.app.runCompose(ctx, w.command.line(), nil)
+		b.start(ctx)
+		err = w.app.runCompose(ctx, w.command.line(), nil, b.stop)
 	}
 	w.journal = nil // the lock is given back
-	return w.hooksAfter(ctx, err)
+	return w.hooksAfter(ctx, b.conclude(ctx, err))
 }
 
 // keepStdin keeps a project that is read from standard input for the second one who reads it. again begins it anew.
@@ -274,13 +276,17 @@ func (a *app) composeSays(ctx context.Context, c *composeCommand, err error) err
 }
 
 // runCompose gives the terminal to docker compose. It ends when Compose ends: however long that takes, and however often it was asked to.
-// A gate, if there is one, lets it begin.
-func (a *app) runCompose(ctx context.Context, line []string, gate func(pid int, open func() error) error) error {
+// A gate, if there is one, lets it begin; ended is what is to be done before anything is shown again.
+func (a *app) runCompose(ctx context.Context, line []string, gate func(pid int, open func() error) error, ended ...func()) error {
 	a.closeDisplay()
 	defer func() { _ = a.openDisplay() }()
 	r := a.runner()
 	r.Patient, r.Gate = true, gate
-	return r.Run(ctx, line...)
+	err := r.Run(ctx, line...)
+	for _, f := range ended {
+		f()
+	}
+	return err
 }
 
 // needsBackup says why a backup is made before the command; empty where none is.

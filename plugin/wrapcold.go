@@ -284,8 +284,8 @@ func (w *guarded) run(ctx context.Context) error {
 }
 
 // runAttached runs an up that stays in the terminal: the lock is given back once docker compose has the services, for it runs as long as
-// somebody watches it. ctx is the run's, locked that of the lock.
-func (w *guarded) runAttached(ctx, locked context.Context) error {
+// somebody watches it; from then on b watches too. ctx is the run's, locked that of the lock.
+func (w *guarded) runAttached(ctx, locked context.Context, b *besider) error {
 	var items []quiesce.Handed
 	var ended error
 	handed := false
@@ -299,8 +299,9 @@ func (w *guarded) runAttached(ctx, locked context.Context) error {
 			return err
 		}
 		ended = errors.Join(owed, w.cold.held.Leave(), w.end(locked, nil))
+		b.start(ctx)
 		return nil
-	})
+	}, b.stop)
 	if !handed {
 		err = errors.Join(w.notRun(err), w.putBack(locked))
 		return errors.Join(err, w.end(locked, err))

@@ -126,7 +126,7 @@ func (w *guarded) readiness(ctx context.Context, err error) error {
 	if err != nil || !w.waitsForReady() {
 		return err
 	}
-	p := w.newProving()
+	p := w.newProving(false)
 	if w.risen, err = p.prove(ctx); err != nil {
 		return p.failure(ctx, err)
 	}
