@@ -17,11 +17,9 @@ type Runner struct {
 	Docker string
 	// Globals are Docker's own flags before "compose", such as --context NAME.
 	Globals []string
-	// Standalone is run instead of "docker compose"; its Globals are those that it takes itself.
-	Standalone *Standalone
-	Stdin      io.Reader
-	Stdout     io.Writer
-	Stderr     io.Writer
+	Stdin   io.Reader
+	Stdout  io.Writer
+	Stderr  io.Writer
 	// Dir is where the child starts; empty is the process's own.
 	Dir string
 	// Patient waits for the child however long it takes to end: it is asked to, and never killed.
@@ -70,11 +68,7 @@ func (r *Runner) command(ctx context.Context, args []string) *exec.Cmd {
 	if docker == "" {
 		docker = "docker"
 	}
-	line := slices.Concat(r.Globals, []string{"compose"}, args)
-	if r.Standalone != nil {
-		docker, line = r.Standalone.Path, slices.Concat(r.Globals, args)
-	}
-	cmd := exec.CommandContext(ctx, docker, line...)
+	cmd := exec.CommandContext(ctx, docker, slices.Concat(r.Globals, []string{"compose"}, args)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Dir = r.Stdin, r.Stdout, r.Stderr, r.Dir
 	cmd.Env = r.Environ
 	if cmd.Env == nil {

@@ -26,15 +26,12 @@ type record struct {
 type ref struct {
 	Service string `json:"service"`
 	When    string `json:"when"`
-	Project bool   `json:"project,omitempty"`
 }
-
-func refOf(h compose.Hook) *ref { return &ref{h.Service, h.When, h.Project} }
 
 func owed(after []compose.Hook) []ref {
 	var out []ref
 	for _, h := range after {
-		out = append(out, *refOf(h))
+		out = append(out, ref{h.Service, h.When})
 	}
 	return out
 }
@@ -63,7 +60,7 @@ func Owed(steps []journal.Step) ([]compose.Hook, error) {
 	}
 	var hooks []compose.Hook
 	for _, o := range out {
-		hooks = append(hooks, compose.Hook{Service: o.Service, When: o.When, Project: o.Project})
+		hooks = append(hooks, compose.Hook{Service: o.Service, When: o.When})
 	}
 	return hooks, nil
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/memsys/docker-memsys/compose"
-	"github.com/memsys/docker-memsys/hooks"
 	"github.com/memsys/docker-memsys/internal/display"
 	"github.com/memsys/docker-memsys/internal/progress"
 )
@@ -159,9 +158,7 @@ func (a *app) provide(ctx context.Context, verb, service string, opts wrapOption
 		}
 	}
 	s.warnOfOptions(service)
-	err = s.guard(ctx, verb, opts)
-	s.onFailure(ctx, hooks.Operation(verb), nil, opts.noHooks || call.dryRun(), err)
-	return err
+	return s.guard(ctx, verb, opts)
 }
 
 // guard does what comes before a verb of the docker compose that has called us, or says it where that does nothing itself.
@@ -180,9 +177,7 @@ func (s *session) guard(ctx context.Context, verb string, opts wrapOptions) erro
 	if err != nil {
 		return err
 	}
-	if err = w.before(locked); err != nil {
-		err = w.hooksAfter(locked, err)
-	}
+	err = w.before(locked)
 	return errors.Join(err, s.end(locked, err))
 }
 

@@ -69,7 +69,7 @@ func (w *guarded) holdAndBackUp(ctx context.Context) error {
 		return err
 	}
 	w.cold = &cold{held: &quiesce.Held{}, hooks: w.backupHooks(nil, w.opts.noHooks)}
-	before, err := w.hookRunner(hooks.Backup).Before(ctx, w.cold.hooks)
+	before, err := w.hookRunner().Before(ctx, w.cold.hooks)
 	if err != nil {
 		return errors.Join(hooksRefused(err), w.putBack(ctx))
 	}
@@ -255,7 +255,7 @@ func (w *guarded) putBack(ctx context.Context) error {
 		return nil
 	}
 	err := w.cold.held.Release(ctx)
-	owed := w.hooksAfterBackup(ctx, w.cold.hooks)
+	_, owed := w.hookRunner().After(ctx, w.cold.hooks)
 	w.cold = nil
 	return errors.Join(err, owed)
 }
@@ -278,14 +278,14 @@ func (w *guarded) run(ctx context.Context) error {
 	}
 	back, failed := w.cold.held.TakeBack(ctx, takingOf(w.command.verb))
 	w.tellBack(back, err)
-	owed := w.hooksAfterBackup(ctx, w.cold.hooks)
+	_, owed := w.hookRunner().After(ctx, w.cold.hooks)
 	w.cold = nil
 	return errors.Join(err, failed, owed)
 }
 
 // runAttached runs an up that stays in the terminal: the lock is given back once docker compose has the services, for it runs as long as
-// somebody watches it; from then on b watches too. ctx is the run's, locked that of the lock.
-func (w *guarded) runAttached(ctx, locked context.Context, b *besider) error {
+// somebody watches it. ctx is the run's, locked that of the lock.
+func (w *guarded) runAttached(ctx, locked context.Context) error {
 	var items []quiesce.Handed
 	var ended error
 	handed := false
@@ -294,14 +294,13 @@ func (w *guarded) runAttached(ctx, locked context.Context, b *besider) error {
 			return err
 		}
 		handed, items = true, w.cold.held.Handed()
-		owed := w.hooksAfterBackup(locked, w.cold.hooks)
+		_, owed := w.hookRunner().After(locked, w.cold.hooks)
 		if err := open(); err != nil {
 			return err
 		}
 		ended = errors.Join(owed, w.cold.held.Leave(), w.end(locked, nil))
-		b.start(ctx)
 		return nil
-	}, b.stop)
+	})
 	if !handed {
 		err = errors.Join(w.notRun(err), w.putBack(locked))
 		return errors.Join(err, w.end(locked, err))

@@ -102,11 +102,7 @@ func (b *coldBed) wrap(ctx context.Context, line string, code int, meanwhile fun
 	b.t.Helper()
 	var opts wrapOptions
 	args := strings.Fields(line)
-	own := wrapFlags(&opts)
-	if bringsUp(args[0]) {
-		readyFlags(own, &opts.ready)
-	}
-	c, err := parseComposeCommand(args[0], args[1:], own)
+	c, err := parseComposeCommand(args[0], args[1:], wrapFlags(&opts))
 	assert.NilError(b.t, err)
 	ended := make(chan error, 1)
 	go func() { ended <- b.app.wrap(ctx, c, opts) }()
@@ -427,29 +423,4 @@ func TestRecoveryWaitsForTheDockerComposeOfAKilledRun(t *testing.T) {
 	_, _ = child.Wait()
 	assert.NilError(t, <-ended)
 	assert.Equal(t, b.states(), " exited exited")
-}
-
-// TestAfterDownTheDataIsSaidToBeThere: as it was, with what services have still written, or not.
-func TestAfterDownTheDataIsSaidToBeThere(t *testing.T) {
-	for _, c := range []struct {
-		meanwhile func(b *coldBed)
-		says      string
-	}{
-		{func(*coldBed) {}, "data: nothing of it is gone: it is as in memory_backup_"},
-		{func(b *coldBed) { b.write("data/plain2.txt", "") }, ": 1 new, 0 changed, 0 removed in files of source data"},
-		{func(b *coldBed) { b.write("data/more.json", `{"id":"2","text":"more"}`) }, ": 1 new, 0 changed, 0 removed in json . of source data"},
-		{func(b *coldBed) { b.write("data/memory.json", `[]`) }, "has what is not there now: 1 of 1 in json . of source data"},
-		{func(b *coldBed) { assert.NilError(b.t, os.Remove(filepath.Join(b.dir, "data/plain.txt"))) }, "has what is not there now: 1 of 1 in files of source data"},
-	} {
-		b := newColdBed(t)
-		b.write("data/plain.txt", "no memory")
-		assert.NilError(t, b.wrap(t.Context(), "down", 0, func() {
-			for _, id := range b.ids {
-				b.fake.Remove(id)
-			}
-			c.meanwhile(b)
-		}))
-		b.app.closeDisplay()
-		assert.Assert(t, strings.Contains(b.said.String(), c.says), "%s\nwant: %s", b.said, c.says)
-	}
 }
