@@ -76,7 +76,7 @@ var doors = []struct {
 	{
 		[]string{"os/exec"},
 		nil,
-		[]string{"compose", "internal/quiesce", "internal/hook", "internal/engine/enginetest"},
+		[]string{"compose", "internal/quiesce", "hooks", "internal/engine/enginetest"},
 		"each place that starts a program must hold its arguments, its environment and its end",
 	},
 	{

@@ -19,13 +19,13 @@ func TestSettingsErrorsNamePlaceAndCure(t *testing.T) {
 	for _, c := range []struct{ yaml, want string }{
 		{"x-memsys:\n  retension: {daily: 3}", `compose.yaml:3:3: unknown key "retension" in x-memsys, did you mean "retention"?`},
 		{"x-memsys:\n  retention: {dayly: 3}", `compose.yaml:3:15: unknown key "dayly" in x-memsys.retention, did you mean "daily"?`},
-		{"x-memsys:\n  colour: red", `compose.yaml:3:3: unknown key "colour" in x-memsys: it takes backups, chroma, exclude, force, health, helper, max-age, memories, quiesce, quiesce-limit, retention, time-zone, validate, vectors`},
+		{"x-memsys:\n  colour: red", `compose.yaml:3:3: unknown key "colour" in x-memsys: it takes backups, chroma, exclude, health, helper, hooks, memories, quiesce, quiesce-limit, retention, time-zone, validate, vectors`},
 		{"x-memsys:\n  retention: {daily: '3'}", `compose.yaml:3:15: x-memsys.retention.daily: must be a number, not the text "3"`},
 		{"x-memsys:\n  retention: {daily: 1.5}", `compose.yaml:3:15: x-memsys.retention.daily: must be a number, not 1.5`},
 		{"x-memsys:\n  retention: {daily: -3}", `compose.yaml:3:15: x-memsys.retention.daily: must be 0 or more, not -3`},
 		{"x-memsys:\n  retention: {daily: '${D:-many}'}", `compose.yaml:3:15: x-memsys.retention.daily: must be a whole number, not "many"`},
 		{"x-memsys:\n  retention: 3", `compose.yaml:3:3: x-memsys.retention: must be a mapping with daily, last, monthly, weekly, not 3`},
-		{"x-memsys: [a]", `compose.yaml:2:1: x-memsys: must be a mapping with backups, chroma, exclude, force, health, helper, max-age, memories, quiesce, quiesce-limit, retention, time-zone, validate, vectors, not a list`},
+		{"x-memsys: [a]", `compose.yaml:2:1: x-memsys: must be a mapping with backups, chroma, exclude, health, helper, hooks, memories, quiesce, quiesce-limit, retention, time-zone, validate, vectors, not a list`},
 		{"x-memsys:\n  exclude: '*.bak'", `compose.yaml:3:3: x-memsys.exclude: must be a list of texts, not the text "*.bak"`},
 		{"x-memsys:\n  exclude: [a, 3]", `compose.yaml:3:3: x-memsys.exclude: must be a list of texts, not a list with 3`},
 		{"x-memsys:\n  exclude: ['[']", `compose.yaml:3:3: x-memsys.exclude: "[" is not a pattern`},
@@ -35,9 +35,6 @@ func TestSettingsErrorsNamePlaceAndCure(t *testing.T) {
 		{"x-memsys:\n  quiesce-limit: -1s", `compose.yaml:3:3: x-memsys.quiesce-limit: must be more than 0, not -1s`},
 		{"x-memsys:\n  health: {url: 'localhost:3000'}", `compose.yaml:3:12: x-memsys.health.url: must be an address such as http://localhost:3000/health, not "localhost:3000"`},
 		{"x-memsys:\n  quiesce: pauze", `compose.yaml:3:3: x-memsys.quiesce: must be one of auto, pause, stop, none, not "pauze", did you mean "pause"?`},
-		{"x-memsys:\n  max-age: 0d", `compose.yaml:3:3: x-memsys.max-age: must be a number of days such as 7d, or such as 36h, not "0d"`},
-		{"x-memsys:\n  max-age: soon", `compose.yaml:3:3: x-memsys.max-age: must be a number and a unit, such as 90s or 2m, not "soon"`},
-		{"x-memsys:\n  force: ['']", `compose.yaml:3:3: x-memsys.force: has an empty name`},
 		{"x-memsys:\n  time-zone: mars", `compose.yaml:3:3: x-memsys.time-zone: must be one of local, utc, not "mars"`},
 		{"volumes:\n  v: {x-memsys: {exclude: [a]}}", `compose.yaml:3:7: volumes.v.x-memsys: has no meaning here, write it at the top level or in a service`},
 		{"jobs:\n  j: {image: x, triggers: {manual: true}, x-memsys: {exclude: [a]}}", `compose.yaml:3:43: jobs.j.x-memsys: has no meaning here, write it at the top level or in a service`},
@@ -47,6 +44,38 @@ func TestSettingsErrorsNamePlaceAndCure(t *testing.T) {
 			assert.Error(t, err, c.want)
 		})
 	}
+}
+
+func TestProjectHookErrorsNamePlaceAndCure(t *testing.T) {
+	for _, c := range []struct{ yaml, want string }{
+		{"before-up: {command: check.sh}", `compose.yaml:4:17: x-memsys.hooks.before-up.command: must be a list such as [node, flush.js], no shell is involved`},
+		{"before-ub: {command: [x]}", `compose.yaml:4:5: unknown key "before-ub" in x-memsys.hooks, did you mean "before-up"?`},
+		{"on-failure: {command: [x], service: b}", `compose.yaml:4:32: x-memsys.hooks.on-failure.service: there is no service "b", did you mean "a"?`},
+		{"on-failure: {command: [x], service: 1}", `compose.yaml:4:32: x-memsys.hooks.on-failure.service: must be the name of a service, not 1`},
+		{"after-pull: {command: [x], on-error: ignore}", `compose.yaml:4:32: x-memsys.hooks.after-pull.on-error: must be one of fail, continue, not "ignore"`},
+	} {
+		t.Run(c.want, func(t *testing.T) {
+			_, err := tryProject(t, t.TempDir(), map[string]string{"compose.yaml": oneService + "x-memsys:\n  hooks:\n    " + c.yaml})
+			assert.Error(t, err, c.want)
+		})
+	}
+}
+
+func TestHooksOfTheProject(t *testing.T) {
+	p, err := tryProject(t, t.TempDir(), map[string]string{"compose.yaml": oneService + `x-memsys:
+  hooks:
+    on-failure: {command: [tell, me], on-error: continue}
+    before-up: {command: [check], timeout: 5s, service: a}
+`})
+	assert.NilError(t, err)
+	assert.DeepEqual(t, p.Hooks(), []Hook{
+		{Service: "a", When: "before-up", Command: []string{"check"}, Timeout: 5 * time.Second, OnError: "fail", Project: true},
+		{When: "on-failure", Command: []string{"tell", "me"}, Timeout: time.Minute, OnError: "continue", Project: true},
+	})
+	p.ConfigFiles = []string{"https://user:hunter2@example.com/notes.git"}
+	all := p.Hooks()
+	assert.Equal(t, all[0].Refused, "")
+	assert.Equal(t, all[1].Refused, "the project comes from https://user:xxxxx@example.com/notes.git, which may run nothing on this machine")
 }
 
 func TestHookErrorsNamePlaceAndCure(t *testing.T) {

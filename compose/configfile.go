@@ -33,8 +33,11 @@ func (p *Project) checkSettings() error {
 	return p.checkElsewhere()
 }
 
-// checkElsewhere checks the services' part and refuses x-memsys where it means nothing.
+// checkElsewhere checks the hooks and refuses x-memsys where it means nothing.
 func (p *Project) checkElsewhere() error {
+	if _, err := p.readHooks(); err != nil {
+		return err
+	}
 	all := p.model.AllServices()
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		if _, err := p.hooks(name, all[name].Extensions); err != nil {
@@ -74,6 +77,7 @@ func projectSchema() schema {
 		}
 		at[parts[len(parts)-1]] = nil
 	}
+	root[projectHooks] = hookSchema(ProjectHookPoints(), "command", "timeout", "on-error", "service")
 	return root
 }
 

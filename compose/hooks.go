@@ -7,13 +7,18 @@ import (
 	"time"
 )
 
-// Hook is a command that runs in a service's container around an operation.
+// Hook is a command that runs around an operation: in a service's container, or on this machine.
 type Hook struct {
+	// Service is where it runs; empty is this machine, for hooks of the project.
 	Service string
-	When    string // before-backup, after-backup, before-restore, after-restore
+	When    string // before-backup, after-backup, …
 	Command []string
 	Timeout time.Duration
 	OnError string // fail or continue
+	// Project tells that the project has it, not a service.
+	Project bool `json:",omitempty"`
+	// Refused is why it never runs; empty for others.
+	Refused string `json:",omitempty"`
 }
 
 // hookDefaults of keys that are not set.
@@ -27,10 +32,16 @@ func HookPoints() []string {
 	return []string{"before-backup", "after-backup", "before-restore", "after-restore"}
 }
 
-func serviceSchema() schema {
+func serviceSchema() schema { return hookSchema(HookPoints(), "command", "timeout", "on-error") }
+
+// hookSchema is a mapping of points, each with these keys.
+func hookSchema(points []string, keys ...string) schema {
 	s := schema{}
-	for _, point := range HookPoints() {
-		s[point] = schema{"command": nil, "timeout": nil, "on-error": nil}
+	for _, point := range points {
+		s[point] = schema{}
+		for _, key := range keys {
+			s[point][key] = nil
+		}
 	}
 	return s
 }

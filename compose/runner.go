@@ -17,9 +17,11 @@ type Runner struct {
 	Docker string
 	// Globals are Docker's own flags before "compose", such as --context NAME.
 	Globals []string
-	Stdin   io.Reader
-	Stdout  io.Writer
-	Stderr  io.Writer
+	// Standalone is run instead of "docker compose"; its Globals are those that it takes itself.
+	Standalone *Standalone
+	Stdin      io.Reader
+	Stdout     io.Writer
+	Stderr     io.Writer
 	// Dir is where the child starts; empty is the process's own.
 	Dir string
 	// Patient waits for the child however long it takes to end: it is asked to, and never killed.
@@ -68,7 +70,11 @@ func (r *Runner) command(ctx context.Context, args []string) *exec.Cmd {
 	if docker == "" {
 		docker = "docker"
 	}
-	cmd := exec.CommandContext(ctx, docker, slices.Concat(r.Globals, []string{"compose"}, args)...)
+	line := slices.Concat(r.Globals, []string{"compose"}, args)
+	if r.Standalone != nil {
+		docker, line = r.Standalone.Path, slices.Concat(r.Globals, args)
+	}
+	cmd := exec.CommandContext(ctx, docker, line...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Dir = r.Stdin, r.Stdout, r.Stderr, r.Dir
 	cmd.Env = r.Environ
 	if cmd.Env == nil {

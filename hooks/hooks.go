@@ -1,4 +1,5 @@
-// Package hooks runs users' own commands in the containers of their services, before and after an operation.
+// Package hooks runs users' own commands around an operation: those of a service in its container, those of the project on this machine
+// or in a service that it names.
 //
 // Which commands are owed afterwards is on record in the journal before the first one runs, so that after a crash the next command
 // can run them: what a before-… has locked, its after-… unlocks. The record names service and hook, never the command: its
@@ -6,10 +7,12 @@
 package hooks
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/memsys/docker-memsys/compose"
@@ -20,7 +23,12 @@ import (
 // Engine is what hooks ask of the engine.
 type Engine interface {
 	Containers(ctx context.Context, f engine.Filter) ([]engine.Container, error)
-	Exec(ctx context.Context, id string, command []string, out io.Writer) (int, error)
+	ExecAs(ctx context.Context, id string, command engine.Command, out io.Writer) (int, error)
+}
+
+// Program runs a program on this machine; Host is the one.
+type Program interface {
+	Run(ctx context.Context, command, env []string, stdin io.Reader, out io.Writer) (int, error)
 }
 
 // Journal is where a step is put on record before it is taken.
@@ -35,15 +43,21 @@ type Operation string
 const (
 	Backup  Operation = "backup"
 	Restore Operation = "restore"
+	Up      Operation = "up"
+	Down    Operation = "down"
+	Pull    Operation = "pull"
 )
 
 // Runner runs the hooks of one project.
 type Runner struct {
 	Engine  Engine // nil where no engine answers
-	Journal Journal
+	Host    Program
+	Journal Journal // nil: nothing is owed to anybody
 	Project string
 	Clock   func() time.Time
 	Sink    progress.Sink
+	// Message is what the project's hooks are told; the event is filled in.
+	Message Message
 }
 
 // Status is what running a hook came to. The values are shown in JSON.
@@ -59,7 +73,7 @@ const (
 
 // Outcome is one hook that had its turn.
 type Outcome struct {
-	Service  string  `json:"service"`
+	Service  string  `json:"service"` // empty: this machine
 	When     string  `json:"when"`
 	Status   Status  `json:"status"`
 	ExitCode int     `json:"exitCode"`
@@ -71,11 +85,19 @@ type Outcome struct {
 
 // String says it in one sentence.
 func (o Outcome) String() string {
-	text := fmt.Sprintf("hook %s of service %s: %s", o.When, o.Service, o.Status)
+	text := fmt.Sprintf("hook %s%s: %s", o.When, place(" of service ", o.Service), o.Status)
 	if o.Text != "" {
 		text += ": " + o.Text
 	}
 	return text
+}
+
+// place is where a hook runs, as a part of a sentence: "of service app", or nothing on this machine.
+func place(word, service string) string {
+	if service == "" {
+		return ""
+	}
+	return word + service
 }
 
 // Error says that a hook whose failure ends the operation has failed.
@@ -90,8 +112,15 @@ type Plan struct {
 	After     []compose.Hook
 }
 
-// NewPlan picks the hooks of an operation from those of services.
+// NewPlan picks the hooks of an operation from those of the project and of services. The project's are the first before it and the last
+// after it.
 func NewPlan(op Operation, all []compose.Hook) Plan {
+	last := func(h compose.Hook) int {
+		if h.Project {
+			return 1
+		}
+		return 0
+	}
 	p := Plan{Operation: op}
 	for _, h := range all {
 		switch h.When {
@@ -101,6 +130,8 @@ func NewPlan(op Operation, all []compose.Hook) Plan {
 			p.After = append(p.After, h)
 		}
 	}
+	slices.SortStableFunc(p.Before, func(a, b compose.Hook) int { return last(b) - last(a) })
+	slices.SortStableFunc(p.After, func(a, b compose.Hook) int { return last(a) - last(b) })
 	return p
 }
 
@@ -110,7 +141,7 @@ func (r *Runner) Before(ctx context.Context, p Plan) ([]Outcome, error) {
 	if len(p.Before)+len(p.After) == 0 {
 		return nil, nil
 	}
-	if err := r.Journal.Step(stepBegin, record{Owed: owed(p.After)}); err != nil {
+	if err := r.step(stepBegin, record{Owed: owed(p.After)}); err != nil {
 		return nil, err
 	}
 	var all []Outcome
@@ -144,51 +175,79 @@ func (r *Runner) After(ctx context.Context, p Plan) ([]Outcome, error) {
 	return all, errors.Join(errs...)
 }
 
+// step puts a step on record where there is one.
+func (r *Runner) step(name string, data record) error {
+	if r.Journal == nil {
+		return nil
+	}
+	return r.Journal.Step(name, data)
+}
+
 // run runs one hook. Its error is that of the record, or the cause of ctx; what goes wrong with the command is the outcome.
 func (r *Runner) run(ctx context.Context, h compose.Hook) (Outcome, error) {
 	o := Outcome{Service: h.Service, When: h.When, Status: Done}
-	c, why, err := r.container(ctx, h)
+	program, err := r.prepare(ctx, h, &o)
 	if err != nil && ctx.Err() != nil {
 		return o, context.Cause(ctx)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		o.Status, o.Text = Failed, err.Error()
 		o.Unknown = !errors.Is(err, errBusy)
-	case why != "":
-		o.Status, o.Text = Skipped, why
+		r.tell(o)
+		return o, nil // it did not run: it is still owed
 	}
-	if err == nil {
-		err = r.Journal.Step(stepRun, record{Run: &ref{h.Service, h.When}})
-		if err != nil {
-			return o, err
-		}
+	if err := r.step(stepRun, record{Run: refOf(h)}); err != nil {
+		return o, err
 	}
 	if o.Status == Done {
-		if err := r.exec(ctx, c, h, &o); err != nil {
+		if err := r.exec(ctx, program, h, &o); err != nil {
 			return o, err
 		}
 	}
 	r.tell(o)
-	if err != nil {
-		return o, nil // it did not run: it is still owed
+	return o, r.step(stepDone, record{Run: refOf(h)})
+}
+
+// program runs a hook's command where it belongs.
+type program func(ctx context.Context, out io.Writer) (int, error)
+
+// prepare finds where a hook runs. One that never runs, or has nothing to run in, is in the outcome; an error says that it cannot run now.
+func (r *Runner) prepare(ctx context.Context, h compose.Hook, o *Outcome) (program, error) {
+	if h.Refused != "" {
+		o.Status, o.Text = Failed, h.Refused
+		return nil, nil
 	}
-	return o, r.Journal.Step(stepDone, record{Run: &ref{h.Service, h.When}})
+	m := r.Message
+	m.Event = h.When
+	if h.Service == "" {
+		return func(ctx context.Context, out io.Writer) (int, error) {
+			return r.Host.Run(ctx, h.Command, m.environ(), bytes.NewReader(m.json()), out)
+		}, nil
+	}
+	c, why, err := r.container(ctx, h)
+	if why != "" {
+		o.Status, o.Text = Skipped, why
+	}
+	command := engine.Command{Args: h.Command}
+	if h.Project {
+		command.Env, command.Stdin = m.environ(), m.json()
+	}
+	return func(ctx context.Context, out io.Writer) (int, error) { return r.Engine.ExecAs(ctx, c.ID, command, out) }, err
 }
 
 // exec runs the command; its error is the cause of ctx.
-func (r *Runner) exec(ctx context.Context, c engine.Container, h compose.Hook, o *Outcome) error {
+func (r *Runner) exec(ctx context.Context, run program, h compose.Hook, o *Outcome) error {
 	r.Sink.Report(progress.Event{Step: h.When, Object: h.Service, Status: progress.Working})
 	start := r.Clock()
 	soon, cancel := context.WithTimeoutCause(ctx, h.Timeout, fmt.Errorf("it took longer than %s", h.Timeout))
 	defer cancel()
 	out := &output{sink: r.Sink, step: h.When, object: h.Service}
-	code, err := r.Engine.Exec(soon, c.ID, h.Command, out)
+	code, err := run(soon, out)
 	out.end()
 	o.ExitCode, o.Seconds = code, r.Clock().Sub(start).Seconds()
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("hook %s of service %s: %w", h.When, h.Service, err)
+		return fmt.Errorf("hook %s%s: %w", h.When, place(" of service ", h.Service), err)
 	case soon.Err() != nil:
 		o.Status, o.Text = Failed, tooLate(soon, err)
 	case err != nil:

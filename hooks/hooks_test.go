@@ -98,6 +98,71 @@ func TestHooksRunInTheirOrderInTheFirstRunningContainer(t *testing.T) {
 	assert.Equal(t, len(b.owed(t)), 0)
 }
 
+// host is this machine in a test.
+type host func(ctx context.Context, command, env []string, stdin []byte) (int, error)
+
+func (h host) Run(ctx context.Context, command, env []string, stdin io.Reader, _ io.Writer) (int, error) {
+	text, err := io.ReadAll(stdin)
+	if err != nil {
+		return 0, err
+	}
+	return h(ctx, command, env, text)
+}
+
+func TestHooksOfTheProjectAreAroundThoseOfServicesAndToldWhatHappens(t *testing.T) {
+	b := newBed()
+	b.add("app", "1", engine.Running)
+	b.engine.SetProgram(nil) // its echo prints what it reads
+	project := func(service, when string, command ...string) compose.Hook {
+		return compose.Hook{Service: service, When: when, Command: command, Timeout: time.Minute, OnError: "fail", Project: true}
+	}
+	p := NewPlan(Backup, []compose.Hook{
+		project("", "after-backup", "send"), project("app", "before-backup", "/sleeper", "tell", "MEMSYS_EVENT"),
+		{Service: "app", When: "before-backup", Command: []string{"/sleeper", "say", "own", "0"}, Timeout: time.Minute},
+		{Service: "app", When: "after-backup", Command: []string{"/sleeper", "say", "own", "0"}, Timeout: time.Minute},
+		project("app", "on-failure", "/sleeper", "echo"),
+	})
+	r := b.runner()
+	var told []Message
+	r.Host = host(func(_ context.Context, command, env []string, stdin []byte) (int, error) {
+		var m Message
+		assert.NilError(t, json.Unmarshal(stdin, &m))
+		told = append(told, m)
+		assert.DeepEqual(t, command, []string{"send"})
+		assert.DeepEqual(t, env, []string{
+			"MEMSYS_EVENT=after-backup", "MEMSYS_OPERATION=backup", "MEMSYS_PROJECT=notes", "MEMSYS_PROJECT_DIR=/notes",
+			"MEMSYS_BACKUP=/b/a.tar.gz", "MEMSYS_RESULT=done", "MEMSYS_EXIT_CODE=0",
+		})
+		return 0, nil
+	})
+	r.Message = Message{Version: MessageVersion, Operation: "backup", Project: "notes", Directory: "/notes"}
+	_, err := r.Before(t.Context(), p)
+	assert.NilError(t, err)
+	assert.Equal(t, b.said[1], "working before-backup app 0:0 / before-backup")
+	assert.Equal(t, b.said[4], "working before-backup app own")
+	assert.DeepEqual(t, b.owed(t), []string{"after-backup app", "after-backup "})
+	r.Message.Result, r.Message.Backup = &Result{Status: "done"}, &Backed{Path: "/b/a.tar.gz"}
+	all, err := r.After(t.Context(), p)
+	assert.NilError(t, err)
+	assert.Equal(t, all[1].String(), "hook after-backup: done")
+	want := r.Message
+	want.Event = "after-backup"
+	assert.DeepEqual(t, told, []Message{want})
+	assert.Equal(t, len(b.owed(t)), 0)
+
+	b.said, r.Journal = nil, nil
+	_, err = r.After(t.Context(), Plan{After: []compose.Hook{project("app", "on-failure", "/sleeper", "echo")}})
+	assert.NilError(t, err)
+	assert.Assert(t, strings.Contains(b.said[1], `{"version":1,"event":"on-failure","operation":"backup","project":"notes"`), b.said[1])
+}
+
+func TestAHookThatIsRefusedNeverRuns(t *testing.T) {
+	b := newBed()
+	h := compose.Hook{When: "before-up", Command: []string{"x"}, Timeout: time.Minute, OnError: "fail", Project: true, Refused: "it comes from elsewhere"}
+	_, err := b.runner().Before(t.Context(), Plan{Before: []compose.Hook{h}}) // there is no host to run it
+	assert.Error(t, err, "hook before-up: failed: it comes from elsewhere")
+}
+
 func TestAFailureEndsTheOperationUnlessItMayFail(t *testing.T) {
 	b := newBed()
 	b.add("app", "1", engine.Running)

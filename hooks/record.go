@@ -26,12 +26,15 @@ type record struct {
 type ref struct {
 	Service string `json:"service"`
 	When    string `json:"when"`
+	Project bool   `json:"project,omitempty"`
 }
+
+func refOf(h compose.Hook) *ref { return &ref{h.Service, h.When, h.Project} }
 
 func owed(after []compose.Hook) []ref {
 	var out []ref
 	for _, h := range after {
-		out = append(out, ref{h.Service, h.When})
+		out = append(out, *refOf(h))
 	}
 	return out
 }
@@ -60,7 +63,7 @@ func Owed(steps []journal.Step) ([]compose.Hook, error) {
 	}
 	var hooks []compose.Hook
 	for _, o := range out {
-		hooks = append(hooks, compose.Hook{Service: o.Service, When: o.When})
+		hooks = append(hooks, compose.Hook{Service: o.Service, When: o.When, Project: o.Project})
 	}
 	return hooks, nil
 }

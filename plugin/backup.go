@@ -139,20 +139,28 @@ func (a *app) backup(ctx context.Context, services []string, opts backupOptions)
 		}
 		return a.printBackupPlan(plan, s.backupHooks(services, opts.noHooks), s.Warnings, opts.format)
 	}
-	if err := s.checkBackup(ctx, services); err != nil {
+	err = s.backup(ctx, wish, opts)
+	s.onFailure(ctx, hooks.Backup, nil, opts.noHooks, err)
+	return err
+}
+
+// backup makes the backup and prints what it came to.
+func (s *session) backup(ctx context.Context, wish backupWish, opts backupOptions) error {
+	if err := s.checkBackup(ctx, wish.services); err != nil {
 		return err
 	}
 	if err := s.Store.Ensure(); err != nil {
 		return err
 	}
-	if ctx, err = s.begin(ctx, "backup", opts.lockOptions, map[string]any{"services": services}); err != nil {
+	ctx, err := s.begin(ctx, "backup", opts.lockOptions, map[string]any{"services": wish.services})
+	if err != nil {
 		return err
 	}
 	res, err := s.hookedBackup(ctx, wish, opts.noHooks)
 	if err = errors.Join(err, s.end(ctx, err)); err != nil {
 		return err
 	}
-	return a.printBackup(res, opts.format)
+	return s.app.printBackup(res, opts.format)
 }
 
 // checkFormat refuses a template before anything is done for it.
@@ -243,6 +251,7 @@ func (s *session) makeBackup(ctx context.Context, w backupWish) (*backup.Result,
 	res, err := run.Run(ctx, plan)
 	if err == nil {
 		s.auditMade(res)
+		s.made = res
 	}
 	return res, err
 }

@@ -21,7 +21,7 @@ import (
 
 // noHooksFlag adds the flag of commands that run hooks.
 func noHooksFlag(cmd *cobra.Command, off *bool) {
-	cmd.Flags().BoolVar(off, "no-hooks", false, "Run no commands of x-memsys in the services' containers")
+	cmd.Flags().BoolVar(off, "no-hooks", false, "Run no commands of x-memsys")
 }
 
 // hooksOf are the hooks of services in the order of the project; of all services where none is named.
@@ -35,12 +35,12 @@ func (s *session) hooksOf(services []string) []compose.Hook {
 	return all
 }
 
-// backupHooks are the hooks around a backup of services.
+// backupHooks are the hooks around a backup of services: those of the project, and theirs.
 func (s *session) backupHooks(services []string, off bool) hooks.Plan {
 	if off {
 		return hooks.NewPlan(hooks.Backup, nil)
 	}
-	return hooks.NewPlan(hooks.Backup, s.hooksOf(services))
+	return hooks.NewPlan(hooks.Backup, append(s.Project.Hooks(), s.hooksOf(services)...))
 }
 
 // restoreHooks are the hooks around a restore: of the services that are named, of those that mount a source that is named, else of all.
@@ -72,8 +72,14 @@ func (s *session) mounting(p *restore.Plan) []string {
 }
 
 // hookRunner runs hooks of the project, on record in its journal.
-func (s *session) hookRunner() *hooks.Runner {
-	r := &hooks.Runner{Journal: s.journal, Project: s.Name, Clock: s.app.world.Now, Sink: s.app.sink()}
+func (s *session) hookRunner(op hooks.Operation) *hooks.Runner {
+	r := &hooks.Runner{
+		Host: hooks.Host{Dir: s.WorkingDir, Environ: s.app.environOf()}, Project: s.Name,
+		Clock: s.app.world.Now, Sink: s.app.sink(), Message: s.hookMessage(op),
+	}
+	if s.journal != nil {
+		r.Journal = s.journal
+	}
 	if s.reachable() {
 		r.Engine = s.Engine.Client
 	}
@@ -83,7 +89,7 @@ func (s *session) hookRunner() *hooks.Runner {
 // withHooks does something with the hooks around it. What comes after runs whatever happened, but for a restore that is stuck: its services
 // are not let go yet, and recover runs what is owed once they are.
 func (s *session) withHooks(ctx context.Context, p hooks.Plan, do func(before []hooks.Outcome) error) ([]hooks.Outcome, error) {
-	r := s.hookRunner()
+	r := s.hookRunner(p.Operation)
 	all, err := r.Before(ctx, p)
 	if err == nil {
 		err = do(all)
@@ -93,6 +99,7 @@ func (s *session) withHooks(ctx context.Context, p hooks.Plan, do func(before []
 	if errors.As(err, new(*restore.StuckError)) {
 		return all, err
 	}
+	r.Message.Result, r.Message.Backup = s.hookResult(p.Operation, err), s.backedUp()
 	after, recorded := r.After(ctx, p)
 	all = append(all, after...)
 	s.audited.incomplete = s.audited.incomplete || hooksFailed(all, "") != nil
@@ -143,7 +150,15 @@ func hookLine(h compose.Hook) string {
 	if len(h.Command) > 1 {
 		command += " …"
 	}
-	return fmt.Sprintf("run %s of %s: %s (at most %s, on error: %s)", h.When, h.Service, command, h.Timeout, h.OnError)
+	return fmt.Sprintf("run %s %s: %s (at most %s, on error: %s)", h.When, hookPlace(h.Service), command, h.Timeout, h.OnError)
+}
+
+// hookPlace is where a hook runs, for a person.
+func hookPlace(service string) string {
+	if service == "" {
+		return "on this machine"
+	}
+	return "of " + service
 }
 
 // hookLines are the hooks of a plan for a person.
@@ -157,7 +172,7 @@ func hookLines(all []compose.Hook) string {
 
 // plannedHook is a hook in JSON output.
 type plannedHook struct {
-	Service string `json:"service"`
+	Service string `json:"service"` // empty: this machine
 	When    string `json:"when"`
 	Program string `json:"program"`
 	Timeout string `json:"timeout"`
@@ -200,12 +215,16 @@ func (s *session) owedHooks(pending *journal.Interrupted) (owed []compose.Hook, 
 		return nil, nil, err
 	}
 	for _, ref := range refs {
-		i := slices.IndexFunc(s.hooksOf([]string{ref.Service}), func(h compose.Hook) bool { return h.When == ref.When })
+		all := s.hooksOf([]string{ref.Service})
+		if ref.Project {
+			all = s.Project.Hooks()
+		}
+		i := slices.IndexFunc(all, func(h compose.Hook) bool { return h.When == ref.When && h.Service == ref.Service })
 		if i < 0 {
-			gone = append(gone, fmt.Sprintf("hook %s of service %s did not run, and the project has it no more", ref.When, ref.Service))
+			gone = append(gone, fmt.Sprintf("hook %s %s did not run, and the project has it no more", ref.When, hookPlace(ref.Service)))
 			continue
 		}
-		owed = append(owed, s.hooksOf([]string{ref.Service})[i])
+		owed = append(owed, all[i])
 	}
 	return owed, gone, nil
 }
@@ -223,14 +242,17 @@ func (s *session) resolveHooks(ctx context.Context, pending *journal.Interrupted
 	if len(owed) == 0 {
 		return nil
 	}
-	if !s.reachable() && hooks.Began(pending.Steps) {
+	far := slices.DeleteFunc(slices.Clone(owed), func(h compose.Hook) bool { return h.Service == "" })
+	if !s.reachable() && len(far) > 0 && hooks.Began(pending.Steps) {
 		var names []string
-		for _, h := range owed {
-			names = append(names, h.When+" of "+h.Service)
+		for _, h := range far {
+			names = append(names, h.When+" "+hookPlace(h.Service))
 		}
 		return fmt.Errorf("hooks are still to run, and no engine answers: %s", strings.Join(names, ", "))
 	}
-	all, err := s.hookRunner().After(ctx, hooks.Plan{After: owed})
+	r := s.hookRunner(hooks.Operation(pending.Op))
+	r.Message.Result = &hooks.Result{Status: "interrupted", ExitCode: exitInterrupted}
+	all, err := r.After(ctx, hooks.Plan{After: owed})
 	for _, o := range all {
 		if o.Unknown && hooks.Began(pending.Steps) {
 			err = errors.Join(err, fmt.Errorf("it is still to run: %s", o))

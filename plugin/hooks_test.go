@@ -35,7 +35,7 @@ func TestAStuckRestoreOwesItsHooks(t *testing.T) {
 	assert.Equal(t, len(owed), 1)
 	_, gone, err := s.owedHooks(pending)
 	assert.NilError(t, err)
-	assert.DeepEqual(t, gone, []string{"hook after-restore of service app did not run, and the project has it no more"})
+	assert.DeepEqual(t, gone, []string{"hook after-restore of app did not run, and the project has it no more"})
 	assert.NilError(t, s.end(ctx, nil))
 }
 

@@ -64,7 +64,7 @@ func (l lifecycle) run(ctx context.Context, it quiesce.Item, commands func(compo
 
 func (l lifecycle) one(ctx context.Context, id string, c compose.Command) error {
 	var out bytes.Buffer
-	code, err := l.exec(ctx, id, engine.Command(c), &out)
+	code, err := l.exec(ctx, id, engine.Command{Args: c.Args, User: c.User, Dir: c.Dir, Env: c.Env, Privileged: c.Privileged}, &out)
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Args[0], err)
 	}

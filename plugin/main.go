@@ -53,6 +53,7 @@ func run() int {
 	}
 	a.initDocker = frameworkInit
 	w.Engine = dockerEngine(dockerCLI, globals)
+	w.PluginDirs = pluginDirs(dockerCLI)
 	return a.finish(cliplugin.RunPlugin(dockerCLI, a.root(), pluginMetadata()))
 }
 

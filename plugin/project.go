@@ -14,6 +14,7 @@ import (
 	"github.com/docker/cli/cli-plugins/metadata"
 
 	"github.com/memsys/docker-memsys/compose"
+	"github.com/memsys/docker-memsys/hooks"
 	"github.com/memsys/docker-memsys/internal/journal"
 	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/store"
@@ -33,7 +34,7 @@ func (a *app) loadProject(ctx context.Context, overrides compose.Overrides) (*pr
 	if err != nil {
 		return nil, err
 	}
-	warnings := append(slices.Clone(p.Warnings), p.MistypedVariables(a.world.Environ, journal.DirVariable, runVariable)...)
+	warnings := append(slices.Clone(p.Warnings), p.MistypedVariables(a.world.Environ, append(hooks.Variables(), journal.DirVariable, runVariable)...)...)
 	for _, warning := range warnings {
 		a.sink().Report(progress.Event{Step: "load", Status: progress.Warning, Text: warning})
 	}
@@ -95,10 +96,14 @@ func (a *app) loadOptions() (compose.LoadOptions, error) {
 
 // runner runs docker compose with Docker's flags as they were given to us.
 func (a *app) runner() *compose.Runner {
-	return &compose.Runner{
+	r := &compose.Runner{
 		Docker: dockerProgram(), Globals: a.world.Globals, Environ: a.environOf(),
 		Stdin: a.world.In.Reader, Stdout: a.world.Out.Writer, Stderr: a.world.Err.Writer,
 	}
+	if a.standalone != nil {
+		a.standaloneRunner(r)
+	}
+	return r
 }
 
 // childEnviron is the environment without what the docker command told this plugin alone: a child must not take it as its own.

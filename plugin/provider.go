@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/memsys/docker-memsys/compose"
+	"github.com/memsys/docker-memsys/hooks"
 	"github.com/memsys/docker-memsys/internal/display"
 	"github.com/memsys/docker-memsys/internal/progress"
 )
@@ -158,7 +159,9 @@ func (a *app) provide(ctx context.Context, verb, service string, opts wrapOption
 		}
 	}
 	s.warnOfOptions(service)
-	return s.guard(ctx, verb, opts)
+	err = s.guard(ctx, verb, opts)
+	s.onFailure(ctx, hooks.Operation(verb), nil, opts.noHooks || call.dryRun(), err)
+	return err
 }
 
 // guard does what comes before a verb of the docker compose that has called us, or says it where that does nothing itself.
@@ -177,7 +180,9 @@ func (s *session) guard(ctx context.Context, verb string, opts wrapOptions) erro
 	if err != nil {
 		return err
 	}
-	err = w.before(locked)
+	if err = w.before(locked); err != nil {
+		err = w.hooksAfter(locked, err)
+	}
 	return errors.Join(err, s.end(locked, err))
 }
 

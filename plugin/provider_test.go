@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"gotest.tools/v3/assert"
+
+	"github.com/memsys/docker-memsys/compose"
 )
 
 // providing is a project with one memory that docker compose has called us for, and what it would read of us.
@@ -90,4 +92,21 @@ func TestAnIncompleteBackupStopsComposeInTheProvidersWords(t *testing.T) {
 	w.inside = false
 	assert.Equal(t, w.flag("force", "space", "shared"), "--force space --force shared")
 	assert.Equal(t, w.flag("backup", backupNever), "--backup never")
+}
+
+// TestAServiceThatIsProvidedIsNotWaitedFor: it never has a container.
+func TestAServiceThatIsProvidedIsNotWaitedFor(t *testing.T) {
+	s, _ := openTestSession(t)
+	file := "name: notes\nservices:\n  memsys: {provider: {type: memsys}}\n  app:\n    image: app\n    depends_on: [memsys]\n"
+	assert.NilError(t, os.WriteFile(filepath.Join(s.WorkingDir, "compose.yaml"), []byte(file), 0o600))
+	p, err := s.app.readProject(t.Context(), compose.Overrides{})
+	assert.NilError(t, err)
+	s.project = p
+	for _, args := range [][]string{nil, {"app", "memsys"}} {
+		c, err := parseComposeCommand("up", args, wrapFlags(&wrapOptions{}))
+		assert.NilError(t, err)
+		expected := (&guarded{session: s, command: c}).expected()
+		assert.Equal(t, len(expected), 1)
+		assert.Equal(t, expected[0].Name, "app")
+	}
 }

@@ -5,10 +5,12 @@ import (
 	"io"
 
 	cliplugin "github.com/docker/cli/cli-plugins/plugin"
-	"github.com/memsys/docker-memsys/internal/display"
-	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/memsys/docker-memsys/compose"
+	"github.com/memsys/docker-memsys/internal/display"
+	"github.com/memsys/docker-memsys/internal/progress"
 )
 
 // short says what the plugin is, in docker's list of commands too.
@@ -31,10 +33,11 @@ type app struct {
 	interruption interruption
 	display      *display.Display
 	connected    *connection
-	provider     *provider      // where docker compose has called us
-	run          string         // in the environment of a docker compose that this run starts, see runVariable
-	invoked      map[string]any // arguments and flags, for the audit log
-	missed       error          // what a run that did its work could not do: write the audit log, remove a file
+	provider     *provider           // where docker compose has called us
+	standalone   *compose.Standalone // run instead of docker compose
+	run          string              // in the environment of a docker compose that this run starts, see runVariable
+	invoked      map[string]any      // arguments and flags, for the audit log
+	missed       error               // what a run that did its work could not do: write the audit log, remove a file
 	// initDocker readies Docker's configuration for a command; nil outside the plugin framework.
 	initDocker func(cmd *cobra.Command, args []string) error
 }
@@ -95,7 +98,7 @@ func (a *app) root() *cobra.Command {
 // commands are the constructors of all commands, in the order of the help.
 func (a *app) commands() []func() *cobra.Command {
 	return []func() *cobra.Command{
-		a.backupCommand, a.restoreCommand, a.asideCommand, a.recoverCommand, a.rescueCommand, a.importCommand, a.exportCommand, a.listCommand, a.inspectCommand, a.diffCommand, a.verifyCommand, a.validateCommand, a.auditCommand,
+		a.backupCommand, a.restoreCommand, a.asideCommand, a.recoverCommand, a.importCommand, a.exportCommand, a.listCommand, a.inspectCommand, a.diffCommand, a.verifyCommand, a.validateCommand, a.auditCommand,
 		a.upCommand, a.downCommand, a.pullCommand, a.stopCommand, a.restartCommand, a.providerCommand,
 		a.sourcesCommand, a.configCommand,
 		a.versionCommand, a.helpCommand, a.hintCommand,

@@ -11,6 +11,7 @@ import (
 
 	"github.com/memsys/docker-memsys/compose"
 	"github.com/memsys/docker-memsys/internal/archive"
+	"github.com/memsys/docker-memsys/internal/backup"
 	"github.com/memsys/docker-memsys/internal/engine"
 	"github.com/memsys/docker-memsys/internal/helper"
 	"github.com/memsys/docker-memsys/internal/journal"
@@ -53,6 +54,8 @@ type session struct {
 	lock    *journal.Lock
 	journal *journal.Journal
 	audited audited
+	// made is the last backup that this run has made; nil before.
+	made *backup.Result
 	// unswept is why a helper of a run that has ended, or died, may still be at work.
 	unswept error
 }

@@ -31,6 +31,8 @@ type world struct {
 	Helper func(ctx context.Context, e *engine.Client, spec helper.Spec, h map[string]helper.Handler) (process, error)
 	// Patience is how long a helper may be silent after an interruption; 0: as long as it should.
 	Patience time.Duration
+	// PluginDirs are where docker's plugins lie; nil: Compose is a plugin.
+	PluginDirs func() []string
 	// Globals are Docker's own flags that stood before memsys, as they were given.
 	Globals []string
 }

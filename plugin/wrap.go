@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/memsys/docker-memsys/compose"
+	"github.com/memsys/docker-memsys/hooks"
 	"github.com/memsys/docker-memsys/hooks/guard"
 	"github.com/memsys/docker-memsys/internal/backup"
 	"github.com/memsys/docker-memsys/internal/progress"
@@ -47,6 +48,7 @@ type guarded struct {
 	*session
 	command *composeCommand
 	opts    wrapOptions
+	hooked
 	// inside tells that docker compose runs already and has called us as a provider: its command line may not be known, nobody can be
 	// asked, and nothing may be done that it does itself, such as to stop services.
 	inside bool
@@ -113,7 +115,8 @@ func (a *app) downCommand() *cobra.Command {
 	return a.wrapCommand("down", "Stop and remove the project's containers, its data backed up before", `Run docker compose down: its flags, its output, its exit code. Before it, the data is
 backed up if it has changed since the last good backup. Where volumes are deleted (-v)
 the services are stopped first, and the backup is made and verified while nobody
-writes; without a good backup docker compose is not run and the services run again.`,
+writes; without a good backup docker compose is not run and the services run again.
+After a down without -v one line says that the data is still there.`,
 		"docker memsys down", "docker memsys down -v", "docker memsys down --backup always")
 }
 
@@ -172,18 +175,27 @@ func (a *app) wrap(ctx context.Context, c *composeCommand, opts wrapOptions) err
 	if err != nil {
 		return err
 	}
+	a.findCompose(ctx)
+	if a.usesFirst() {
+		c.globals = a.firstGlobals(nil)
+	}
 	s, err := a.openSession(ctx, compose.Overrides{})
 	again()
 	if err != nil {
 		return a.composeSays(ctx, c, err)
 	}
-	if err := a.enterRun(s.Name); err != nil {
+	if a.usesFirst() {
+		c.globals = a.firstGlobals(s.project)
+	}
+	if err := errors.Join(a.refuseForFirst(c), a.enterRun(s.Name)); err != nil {
 		return err
 	}
 	w := &guarded{session: s, command: c, opts: opts}
 	switch {
 	case !s.reachable(): // Compose will say so
-		return a.runCompose(ctx, c.line(), nil)
+		err := a.runCompose(ctx, c.line(), nil)
+		s.onFailure(ctx, hooks.Operation(c.verb), c, opts.noHooks, err)
+		return err
 	case c.on("dry-run") || a.flags.compose.dryRun:
 		defer s.leave(ctx)
 		a.noticeInterrupted(s.project)
@@ -192,26 +204,46 @@ func (a *app) wrap(ctx context.Context, c *composeCommand, opts wrapOptions) err
 		}
 		return a.runCompose(ctx, c.line(), nil)
 	}
-	locked, err := s.begin(ctx, c.verb, opts.lockOptions, map[string]any{"line": c.args})
+	err = w.carryOut(ctx)
+	s.onFailure(ctx, hooks.Operation(c.verb), c, opts.noHooks, err)
+	return err
+}
+
+// carryOut runs the command with what comes before and after it.
+func (w *guarded) carryOut(ctx context.Context) error {
+	locked, err := w.begin(ctx, w.command.verb, w.opts.lockOptions, map[string]any{"line": w.command.args})
 	if err != nil {
 		return err
 	}
 	err = w.before(locked)
-	if err != nil || !c.attached() {
-		if err == nil {
-			err = w.after(locked, w.run(locked))
-		}
+	switch {
+	case err != nil:
 		err = errors.Join(err, w.putBack(locked)) // a step behind the one that held may have failed
-		return errors.Join(err, s.end(locked, err))
+		err = w.hooksAfter(locked, err)
+	case !w.command.attached():
+		err = w.after(locked, w.run(locked))
+		err = errors.Join(err, w.putBack(locked))
+	default:
+		return w.carryOutAttached(ctx, locked)
 	}
+	return errors.Join(err, w.end(locked, err))
+}
+
+// carryOutAttached runs an up that stays in the terminal: as long as somebody watches it, and backups must go on meanwhile. ctx is the
+// run's, locked that of the lock.
+func (w *guarded) carryOutAttached(ctx, locked context.Context) (err error) {
+	b := &besider{w: w}
 	if w.cold != nil {
-		return w.runAttached(ctx, locked)
+		err = w.runAttached(ctx, locked, b)
+	} else {
+		if err := w.end(locked, nil); err != nil {
+			return err
+		}
+		b.start(ctx)
+		err = w.app.runCompose(ctx, w.command.line(), nil, b.stop)
 	}
-	// It runs as long as somebody watches it, and backups must go on meanwhile.
-	if err := s.end(locked, nil); err != nil {
-		return err
-	}
-	return a.runCompose(ctx, c.line(), nil)
+	w.journal = nil // the lock is given back
+	return w.hooksAfter(ctx, b.conclude(ctx, err))
 }
 
 // keepStdin keeps a project that is read from standard input for the second one who reads it. again begins it anew.
@@ -244,13 +276,17 @@ func (a *app) composeSays(ctx context.Context, c *composeCommand, err error) err
 }
 
 // runCompose gives the terminal to docker compose. It ends when Compose ends: however long that takes, and however often it was asked to.
-// A gate, if there is one, lets it begin.
-func (a *app) runCompose(ctx context.Context, line []string, gate func(pid int, open func() error) error) error {
+// A gate, if there is one, lets it begin; ended is what is to be done before anything is shown again.
+func (a *app) runCompose(ctx context.Context, line []string, gate func(pid int, open func() error) error, ended ...func()) error {
 	a.closeDisplay()
 	defer func() { _ = a.openDisplay() }()
 	r := a.runner()
 	r.Patient, r.Gate = true, gate
-	return r.Run(ctx, line...)
+	err := r.Run(ctx, line...)
+	for _, f := range ended {
+		f()
+	}
+	return err
 }
 
 // needsBackup says why a backup is made before the command; empty where none is.
@@ -292,6 +328,7 @@ func (w *guarded) planBefore(ctx context.Context) error {
 		w.say("plan", "services would be stopped, and their data backed up and verified, before docker compose gets them")
 		return nil
 	}
+	w.planHooks()
 	why, err := w.needsBackup(ctx)
 	if err != nil || why == "" {
 		return err
@@ -304,6 +341,7 @@ func (w *guarded) planBefore(ctx context.Context) error {
 func (w *guarded) before(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
 		w.guards,
+		w.hooksBefore,
 		w.backUp,
 		w.keepImages,
 	} {
@@ -318,8 +356,10 @@ func (w *guarded) before(ctx context.Context) error {
 // stands then.
 func (w *guarded) after(ctx context.Context, err error) error {
 	for _, step := range []func(context.Context, error) error{
+		w.nothingGone,
 		w.readiness,
 		w.tellPulled,
+		w.hooksAfter,
 		w.pronounce,
 	} {
 		err = step(ctx, err)
@@ -344,6 +384,7 @@ func (w *guarded) backUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.ran = append(w.ran, res.Hooks...)
 	if !res.Result.Backup.Good() {
 		return &outcome{
 			code: exitIncomplete, message: fmt.Sprintf("%s is not complete; docker compose %s was not run", res.Result.Backup.Name, w.command.verb),

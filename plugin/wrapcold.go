@@ -69,7 +69,7 @@ func (w *guarded) holdAndBackUp(ctx context.Context) error {
 		return err
 	}
 	w.cold = &cold{held: &quiesce.Held{}, hooks: w.backupHooks(nil, w.opts.noHooks)}
-	before, err := w.hookRunner().Before(ctx, w.cold.hooks)
+	before, err := w.hookRunner(hooks.Backup).Before(ctx, w.cold.hooks)
 	if err != nil {
 		return errors.Join(hooksRefused(err), w.putBack(ctx))
 	}
@@ -185,14 +185,28 @@ func (w *guarded) goes(c engine.Container) bool {
 		return false
 	}
 	all := w.Project.Services()
-	known := slices.ContainsFunc(all, func(s compose.Service) bool { return s.Name == c.Service })
-	if w.command.verb == "down" && (c.OneOff || !known) {
-		return w.command.on("remove-orphans")
+	i := slices.IndexFunc(all, func(s compose.Service) bool { return s.Name == c.Service })
+	if w.command.verb == "down" && (c.OneOff || i < 0) {
+		return w.removesOrphans()
 	}
 	named := slices.DeleteFunc(slices.Clone(w.command.words), func(word string) bool {
 		return !slices.ContainsFunc(all, func(s compose.Service) bool { return s.Name == word })
 	})
-	return !c.OneOff && (len(named) == 0 || slices.Contains(w.withOthers(all, named), c.Service))
+	switch {
+	case c.OneOff || i < 0:
+		return false
+	case len(named) == 0:
+		return all[i].Enabled // docker compose leaves those of other profiles alone
+	}
+	return slices.Contains(w.withOthers(all, named), c.Service)
+}
+
+// removesOrphans tells whether containers go that are of no service of the project: by the flag, or by Compose's variable.
+func (w *guarded) removesOrphans() bool {
+	if f := w.command.flags.Lookup("remove-orphans"); f != nil && f.Changed {
+		return w.command.on("remove-orphans")
+	}
+	return slices.Contains([]string{"1", "t", "true", "y"}, strings.ToLower(w.app.env("COMPOSE_REMOVE_ORPHANS")))
 }
 
 // withOthers are services and those that go with them: for down what depends on them; for up what they depend on, and who uses a volume of
@@ -255,7 +269,7 @@ func (w *guarded) putBack(ctx context.Context) error {
 		return nil
 	}
 	err := w.cold.held.Release(ctx)
-	_, owed := w.hookRunner().After(ctx, w.cold.hooks)
+	owed := w.hooksAfterBackup(ctx, w.cold.hooks)
 	w.cold = nil
 	return errors.Join(err, owed)
 }
@@ -265,6 +279,7 @@ func (w *guarded) run(ctx context.Context) error {
 	if w.cold == nil {
 		return w.app.runCompose(ctx, w.command.line(), nil)
 	}
+	w.leave(ctx) // a helper uses the volumes: they could not be removed
 	handed := false
 	err := w.app.runCompose(ctx, w.command.line(), func(pid int, open func() error) error {
 		if err := w.handOver(ctx, pid); err != nil {
@@ -276,16 +291,21 @@ func (w *guarded) run(ctx context.Context) error {
 	if !handed {
 		return errors.Join(w.notRun(err), w.putBack(ctx))
 	}
-	back, failed := w.cold.held.TakeBack(ctx, takingOf(w.command.verb))
+	taking := takingOf(w.command.verb)
+	if err == nil {
+		taking = quiesce.Each // it has removed all that it was to
+	}
+	back, failed := w.cold.held.TakeBack(ctx, taking)
 	w.tellBack(back, err)
-	_, owed := w.hookRunner().After(ctx, w.cold.hooks)
+	owed := w.hooksAfterBackup(ctx, w.cold.hooks)
 	w.cold = nil
 	return errors.Join(err, failed, owed)
 }
 
 // runAttached runs an up that stays in the terminal: the lock is given back once docker compose has the services, for it runs as long as
-// somebody watches it. ctx is the run's, locked that of the lock.
-func (w *guarded) runAttached(ctx, locked context.Context) error {
+// somebody watches it; from then on b watches too. ctx is the run's, locked that of the lock.
+func (w *guarded) runAttached(ctx, locked context.Context, b *besider) error {
+	w.leave(locked)
 	var items []quiesce.Handed
 	var ended error
 	handed := false
@@ -294,13 +314,14 @@ func (w *guarded) runAttached(ctx, locked context.Context) error {
 			return err
 		}
 		handed, items = true, w.cold.held.Handed()
-		_, owed := w.hookRunner().After(locked, w.cold.hooks)
+		owed := w.hooksAfterBackup(locked, w.cold.hooks)
 		if err := open(); err != nil {
 			return err
 		}
 		ended = errors.Join(owed, w.cold.held.Leave(), w.end(locked, nil))
+		b.start(ctx)
 		return nil
-	})
+	}, b.stop)
 	if !handed {
 		err = errors.Join(w.notRun(err), w.putBack(locked))
 		return errors.Join(err, w.end(locked, err))

@@ -32,6 +32,7 @@ services:
   app: {image: app, volumes: ["./data:/data"], depends_on: [store]}
   store: {image: store, volumes: ["./data:/data"]}
   beside: {image: beside}
+  debug: {image: debug, profiles: [debug]}
 `
 
 // fakeDocker stands in for docker: it says that it was called, waits for the word to go on, and ends with the code that it finds.
@@ -62,6 +63,7 @@ func newColdBed(t *testing.T) *coldBed {
 	assert.NilError(t, os.WriteFile(docker, []byte(fakeDocker), 0o700))
 	t.Setenv(metadata.ReexecEnvvar, docker)
 	t.Chdir(b.dir) // docker runs in our own folder
+	fake.Add(engine.Container{Name: "notes-debug-1", Project: "notes", Service: "debug", Number: "1"})
 	for _, service := range []string{"app", "store", "beside"} {
 		c := engine.Container{Name: "notes-" + service + "-1", Project: "notes", Service: service, Number: "1"}
 		if service != "beside" {
@@ -102,7 +104,11 @@ func (b *coldBed) wrap(ctx context.Context, line string, code int, meanwhile fun
 	b.t.Helper()
 	var opts wrapOptions
 	args := strings.Fields(line)
-	c, err := parseComposeCommand(args[0], args[1:], wrapFlags(&opts))
+	own := wrapFlags(&opts)
+	if bringsUp(args[0]) {
+		readyFlags(own, &opts.ready)
+	}
+	c, err := parseComposeCommand(args[0], args[1:], own)
 	assert.NilError(b.t, err)
 	ended := make(chan error, 1)
 	go func() { ended <- b.app.wrap(ctx, c, opts) }()
@@ -347,7 +353,12 @@ func TestOnlyServicesThatGoAreStopped(t *testing.T) {
 		"up -d --no-ready --force volume-config": "exited exited exited",
 	} {
 		b := newColdBed(t)
-		assert.NilError(t, b.wrap(t.Context(), line, 0, func() { assert.Equal(t, b.states(), want, line) }))
+		assert.NilError(t, b.wrap(t.Context(), line, 0, func() {
+			assert.Equal(t, b.states(), want, line)
+			debug, err := b.fake.Container(t.Context(), "notes-debug-1")
+			assert.NilError(t, err)
+			assert.Equal(t, debug.State, engine.Running, "it is of another profile")
+		}))
 	}
 }
 
@@ -423,4 +434,29 @@ func TestRecoveryWaitsForTheDockerComposeOfAKilledRun(t *testing.T) {
 	_, _ = child.Wait()
 	assert.NilError(t, <-ended)
 	assert.Equal(t, b.states(), " exited exited")
+}
+
+// TestAfterDownTheDataIsSaidToBeThere: as it was, with what services have still written, or not.
+func TestAfterDownTheDataIsSaidToBeThere(t *testing.T) {
+	for _, c := range []struct {
+		meanwhile func(b *coldBed)
+		says      string
+	}{
+		{func(*coldBed) {}, "data: nothing of it is gone: it is as in memory_backup_"},
+		{func(b *coldBed) { b.write("data/plain2.txt", "") }, ": 1 new, 0 changed, 0 removed in files of source data"},
+		{func(b *coldBed) { b.write("data/more.json", `{"id":"2","text":"more"}`) }, ": 1 new, 0 changed, 0 removed in json . of source data"},
+		{func(b *coldBed) { b.write("data/memory.json", `[]`) }, "has what is not there now: 1 of 1 in json . of source data"},
+		{func(b *coldBed) { assert.NilError(b.t, os.Remove(filepath.Join(b.dir, "data/plain.txt"))) }, "has what is not there now: 1 of 1 in files of source data"},
+	} {
+		b := newColdBed(t)
+		b.write("data/plain.txt", "no memory")
+		assert.NilError(t, b.wrap(t.Context(), "down", 0, func() {
+			for _, id := range b.ids {
+				b.fake.Remove(id)
+			}
+			c.meanwhile(b)
+		}))
+		b.app.closeDisplay()
+		assert.Assert(t, strings.Contains(b.said.String(), c.says), "%s\nwant: %s", b.said, c.says)
+	}
 }

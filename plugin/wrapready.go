@@ -87,7 +87,7 @@ func (r *risen) text() string {
 func (w *guarded) expected() []ready.Service {
 	all := map[string]compose.Service{}
 	for _, s := range w.Services() {
-		if s.Enabled && !s.Job {
+		if s.Enabled && !s.Job && s.Provider == nil { // a provider has no container
 			all[s.Name] = s
 		}
 	}
@@ -112,7 +112,7 @@ func (w *guarded) expected() []ready.Service {
 	}
 	for _, name := range w.command.words {
 		for _, s := range w.Services() { // one that is named is enabled by that
-			if s.Name == name && !s.Job {
+			if s.Name == name && !s.Job && s.Provider == nil {
 				all[name] = s
 			}
 		}
@@ -126,7 +126,7 @@ func (w *guarded) readiness(ctx context.Context, err error) error {
 	if err != nil || !w.waitsForReady() {
 		return err
 	}
-	p := w.newProving()
+	p := w.newProving(false)
 	if w.risen, err = p.prove(ctx); err != nil {
 		return p.failure(ctx, err)
 	}

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/http"
@@ -168,5 +169,66 @@ func TestWhatComposeFailedAtIsNotWaitedFor(t *testing.T) {
 	assert.Equal(t, w.after(t.Context(), failed), failed)
 	for _, call := range fake.Calls() {
 		assert.Assert(t, call.Name != "Start")
+	}
+}
+
+// TestBesideAnAttachedUpWhatIsWrongIsSaidAtOnce: where Compose draws on no terminal; and how the command ends.
+func TestBesideAnAttachedUpWhatIsWrongIsSaidAtOnce(t *testing.T) {
+	composed := errors.New("compose failed")
+	for name, c := range map[string]struct {
+		change    func(*engine.Container)
+		terminal  bool
+		composed  error
+		atOnce    string // said while Compose runs
+		code      int
+		afterward string
+	}{
+		"all is well":               {nil, false, nil, "", exitDone, "ready: 1 container runs"},
+		"all was well":              {nil, false, composed, "", exitFailed, ""},
+		"a crash loop":              {crashing, false, nil, "failed: up: not ready: notes-app-1 restarted 7 times", exitFailed, ""},
+		"a crash loop, interrupted": {crashing, false, composed, "failed: up: not ready: notes-app-1 restarted 7 times", exitFailed, ""},
+		"on a terminal":             {crashing, true, composed, "", exitFailed, "notes-app-1 restarted 7 times"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, fake := upAfter(t)
+			var out bytes.Buffer
+			w.app.err, w.app.world.Err.Terminal, w.app.flags.progress = &out, c.terminal, "plain"
+			fake.Add(risingApp(c.change))
+			b := &besider{w: w, p: w.newProving(true), done: make(chan struct{})}
+			assert.NilError(t, w.end(t.Context(), nil))
+			b.watch(t.Context())
+			<-b.done
+			assert.Assert(t, strings.HasPrefix(out.String(), c.atOnce), out.String())
+			assert.Equal(t, out.Len() > 0, c.atOnce != "", out.String())
+			assert.NilError(t, w.app.openDisplay())
+			out.Reset()
+			err := b.conclude(t.Context(), c.composed)
+			w.app.closeDisplay()
+			if c.composed != nil {
+				assert.Equal(t, err, c.composed)
+			}
+			assert.Equal(t, judge(err, false, false).Code, c.code)
+			assert.Assert(t, strings.Contains(out.String(), c.afterward), out.String())
+			assert.Equal(t, out.Len() > 0, c.afterward != "", out.String())
+			_, err = w.begin(t.Context(), "up", lockOptions{}, nil) // the lock is free
+			assert.NilError(t, err)
+		})
+	}
+}
+
+func crashing(c *engine.Container) { c.State, c.ExitCode, c.Restarts = engine.Restarting, 1, 7 }
+
+// TestBesideAnAttachedUpServicesThatHaveEndedAreLookedAtOnceMore: Compose ends with the last of them, before anybody else has seen it.
+func TestBesideAnAttachedUpServicesThatHaveEndedAreLookedAtOnceMore(t *testing.T) {
+	for _, code := range []int{0, 3} {
+		w, fake := upAfter(t)
+		b := &besider{w: w, p: w.newProving(true), done: make(chan struct{})}
+		ctx, stop := context.WithCancel(t.Context())
+		stop()
+		b.watch(ctx)
+		fake.Add(risingApp(func(c *engine.Container) { c.State, c.ExitCode, c.Ended = engine.Exited, code, time.Now() }))
+		b.lookOnce(t.Context())
+		assert.Equal(t, b.err != nil, code != 0)
+		assert.Equal(t, b.risen != nil, code == 0)
 	}
 }

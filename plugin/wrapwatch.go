@@ -28,8 +28,11 @@ type proving struct {
 // unanswered is how long a server that does not answer is left alone before it is asked again.
 const unanswered = 500 * time.Millisecond
 
-func (w *guarded) newProving() *proving {
-	o := ready.Options{Services: w.expected(), Stable: w.Config.Health.Stable, Timeout: w.Config.Health.Timeout, Began: w.app.world.Now()}
+// newProving begins to watch now; beside tells that Compose is still at work.
+func (w *guarded) newProving(beside bool) *proving {
+	o := ready.Options{
+		Services: w.expected(), Stable: w.Config.Health.Stable, Timeout: w.Config.Health.Timeout, Began: w.app.world.Now(), Beside: beside,
+	}
 	if given := w.opts.ready.given; given != nil && given("stable") {
 		o.Stable = w.opts.ready.stable
 	}

@@ -22,6 +22,16 @@ main() {
 	step "make the image of e2e/writer"
 	import_writer "$dir/images" "$dir/config/tools"
 	import_chroma "$dir"
+	lay_out_first_compose "$dir/config/first-compose"
+}
+
+# lay_out_first_compose makes the first docker-compose for its test, where Debian's packages are at hand; only the full campaign insists.
+lay_out_first_compose() {
+	if [ "${MEMSYS_E2E_FULL:-}" = 1 ]; then
+		"$repo/scripts/first-compose.sh" "$1"
+	elif in_ci && ! "$repo/scripts/first-compose.sh" "$1"; then
+		note "not tested: docker-compose 1, whose packages cannot be fetched"
+	fi
 }
 
 # import_chroma makes the image of a real Chroma server where its packages are at hand. They come from outside, so that a machine which

@@ -167,7 +167,8 @@ func (w *Watch) gone(mine []engine.Container) []Standing {
 
 // judge says where a container stands.
 func (w *Watch) judge(now time.Time, c engine.Container) Standing {
-	waiting := w.o.Beside && (c.State == engine.Created || c.State != engine.Running && c.Ended.Before(w.o.Began))
+	stopped := c.State == engine.Exited || c.State == engine.Dead
+	waiting := w.o.Beside && (c.State == engine.Created || stopped && c.Ended.Before(w.o.Began))
 	h := w.seen[c.ID]
 	if waiting {
 		h.started = false

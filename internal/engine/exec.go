@@ -25,6 +25,7 @@ type Command struct {
 	Dir        string
 	Env        []string // NAME=value, on top of the container's
 	Privileged bool
+	Stdin      []byte // what it reads; nil: nothing is connected
 }
 
 // StrayError says that a command was given up and may go on in its container: the engine has no request that ends it.
@@ -49,7 +50,7 @@ func (c *Client) Exec(ctx context.Context, id string, command []string, out io.W
 func (c *Client) ExecAs(ctx context.Context, id string, command Command, out io.Writer) (int, error) {
 	made, err := c.api.ExecCreate(ctx, id, client.ExecCreateOptions{
 		Cmd: command.Args, User: command.User, WorkingDir: command.Dir, Env: command.Env, Privileged: command.Privileged,
-		AttachStdout: true, AttachStderr: true,
+		AttachStdin: command.Stdin != nil, AttachStdout: true, AttachStderr: true,
 	})
 	if err != nil {
 		return 0, c.wrap(err, "run a command in container", id)
@@ -60,6 +61,9 @@ func (c *Client) ExecAs(ctx context.Context, id string, command Command, out io.
 	}
 	defer line.Close()
 	stop := context.AfterFunc(ctx, line.Close)
+	if command.Stdin != nil {
+		go feed(line.HijackedResponse, command.Stdin)
+	}
 	_, err = stdcopy.StdCopy(out, out, line.Reader)
 	if !stop() || ctx.Err() != nil {
 		return 0, c.wrap(c.givenUp(ctx, made.ID, context.Cause(ctx)), "run a command in container", id)
@@ -69,6 +73,12 @@ func (c *Client) ExecAs(ctx context.Context, id string, command Command, out io.
 	}
 	code, err := c.exitCode(ctx, made.ID)
 	return code, c.wrap(err, "ask how a command ended in container", id)
+}
+
+// feed gives a command what it reads. One that does not read it ends all the same.
+func feed(line client.HijackedResponse, text []byte) {
+	_, _ = line.Conn.Write(text)
+	_ = line.CloseWrite()
 }
 
 // exitCode asks for the exit code of a command whose output has ended.

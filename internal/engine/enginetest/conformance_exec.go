@@ -52,6 +52,11 @@ func (b Bench) execAs(t *testing.T) {
 		assert.Equal(t, code, 0)
 		assert.Equal(t, out.String(), c.want)
 	}
+	var out bytes.Buffer
+	code, err := b.ExecAs(t.Context(), id, engine.Command{Args: []string{"/sleeper", "echo"}, Stdin: []byte("what it reads\n")}, &out)
+	assert.NilError(t, err)
+	assert.Equal(t, code, 3)
+	assert.Equal(t, out.String(), "what it reads\nended\n")
 }
 
 func (b Bench) hang(t *testing.T) {

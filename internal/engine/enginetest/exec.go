@@ -65,6 +65,9 @@ func sleeper(ctx context.Context, command engine.Command, out io.Writer) (int, e
 	case len(args) == 3 && args[1] == "tell":
 		_, err := fmt.Fprintln(out, cmp.Or(command.User, "0:0"), cmp.Or(command.Dir, "/"), environment(command.Env, args[2]))
 		return 0, err
+	case len(args) == 2 && args[1] == "echo":
+		_, err := fmt.Fprintf(out, "%sended\n", command.Stdin)
+		return 3, err
 	}
 	fmt.Fprintln(out, "hanging")
 	<-ctx.Done()

@@ -24,6 +24,7 @@ type execs struct {
 type command struct {
 	container string
 	what      engine.Command
+	reads     bool
 	running   bool
 	code      int
 }
@@ -50,7 +51,7 @@ func (x *execs) create(w http.ResponseWriter, r *http.Request) {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.made = append(x.made, &command{container: c.ID, what: engine.Command{
+	x.made = append(x.made, &command{container: c.ID, reads: in.AttachStdin, what: engine.Command{
 		Args: in.Cmd, User: in.User, Dir: in.WorkingDir, Env: in.Env, Privileged: in.Privileged,
 	}})
 	answer(w, map[string]string{"Id": fmt.Sprint(len(x.made))}, nil)
@@ -84,10 +85,17 @@ func (x *execs) start(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(conn, "HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.multiplexed-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
 	ctx, gone := context.WithCancel(context.Background())
 	defer gone()
+	read := make(chan []byte, 1)
 	go func() {
-		_, _ = io.Copy(io.Discard, buffered)
-		gone()
+		text, _ := io.ReadAll(buffered)
+		read <- text
+		if !e.reads { // else it has only said all that the command reads
+			gone()
+		}
 	}()
+	if e.reads {
+		e.what.Stdin = <-read
+	}
 	code, err := x.engine.ExecAs(ctx, e.container, e.what, frames{conn})
 	if err != nil && ctx.Err() == nil {
 		code = 126
