@@ -19,6 +19,7 @@ import (
 	"github.com/memsys/docker-memsys/internal/foreign"
 	"github.com/memsys/docker-memsys/internal/journal"
 	"github.com/memsys/docker-memsys/internal/layout"
+	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/restore"
 	"github.com/memsys/docker-memsys/internal/store"
 )
@@ -249,7 +250,9 @@ func (a *app) finish(err error) int {
 	if err == nil {
 		err = a.out.failed
 	}
-	if err == nil && a.missed != nil {
+	if err == nil && a.missed != nil && a.provider != nil { // no reason for Compose to stop
+		a.sink().Report(progress.Event{Step: "guard", Status: progress.Warning, Text: a.missed.Error()})
+	} else if err == nil && a.missed != nil {
 		err = &outcome{code: exitIncomplete, message: "done, but " + a.missed.Error(), hint: "docker memsys audit --verify"}
 	}
 	v := judge(err, a.interruption.happened(), a.interruption.unread.Load())

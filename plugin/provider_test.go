@@ -3,6 +3,7 @@ package plugin
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -63,6 +64,16 @@ func TestAProviderThatFailsSaysWhyAtLast(t *testing.T) {
 	assert.Equal(t, strings.Count(kinds, "error"), 1)
 	assert.Assert(t, strings.HasSuffix(kinds, "error "), "%s\n%s", kinds, texts)
 	assert.Assert(t, strings.Contains(texts, "backups"), texts)
+}
+
+// TestWhatAProviderCouldNotDoBesideItsWorkStopsNobody: the backup is made, though the audit log could not be written.
+func TestWhatAProviderCouldNotDoBesideItsWorkStopsNobody(t *testing.T) {
+	s, out := providing(t, &composeCall{})
+	s.app.missed = errors.New("write audit log: read-only")
+	assert.Equal(t, s.app.finish(nil), exitDone)
+	kinds, texts := messagesOf(t, out)
+	assert.Equal(t, kinds, "info ")
+	assert.Equal(t, texts, "warning: write audit log: read-only\n")
 }
 
 func TestAProviderOnlyPlansWhereComposeDoesNoMore(t *testing.T) {

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"encoding/binary"
 	"slices"
 	"strings"
 	"testing"
@@ -68,5 +69,19 @@ func TestARunKnowsItsOwnProjectsProvider(t *testing.T) {
 		inside  bool
 	}{{runs, true}, {[]string{runVariable + "=other/1"}, false}, {[]string{runVariable + "=notes"}, false}, {[]string{runVariable + "=notes/"}, false}, {nil, false}} {
 		assert.Equal(t, newApp(&world{Environ: c.environ}).insideRun("notes"), c.inside, "%v", c.environ)
+	}
+}
+
+func TestArgumentsAreReadAsMacOSKeepsThem(t *testing.T) {
+	count := func(n uint32) string { return string(binary.NativeEndian.AppendUint32(nil, n)) }
+	for raw, want := range map[string][]string{
+		count(3) + "/bin/docker-compose\x00\x00\x00\x00docker-compose\x00compose\x00up\x00HOME=/root\x00": {"docker-compose", "compose", "up"},
+		count(3) + "/bin/x\x00x\x00\x00last\x00":                                                          {"x", "", "last"},
+		count(3) + "/bin/x\x00x\x00cut":                                                                   nil,
+		count(0) + "/bin/x\x00":                                                                           nil,
+		count(1<<31) + "/bin/x\x00x\x00":                                                                  nil,
+		"":                                                                                                nil, "abc": nil, count(1) + "no zeros": nil,
+	} {
+		assert.DeepEqual(t, processArgs([]byte(raw)), want)
 	}
 }
