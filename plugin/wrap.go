@@ -385,6 +385,10 @@ func (w *guarded) backUp(ctx context.Context) error {
 		return err
 	}
 	w.ran = append(w.ran, res.Hooks...)
+	if res.Result.Complete && res.Result.Backup.Damaged() { // nothing is deleted, and what there is, is kept
+		w.warn("backup", res.Result.Backup.Name+" holds damaged data: "+damageText(res.Result.Validation))
+		return nil
+	}
 	if !res.Result.Backup.Good() {
 		return &outcome{
 			code: exitIncomplete, message: fmt.Sprintf("%s is not complete; docker compose %s was not run", res.Result.Backup.Name, w.command.verb),

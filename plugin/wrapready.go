@@ -68,9 +68,15 @@ type risen struct {
 
 // text is the verdict in one line.
 func (r *risen) text() string {
-	parts := []string{plural(int64(r.up), "container runs", "containers run")}
-	if r.done > 0 {
+	var parts []string
+	if r.up > 0 {
+		parts = append(parts, plural(int64(r.up), "container runs", "containers run"))
+	}
+	switch {
+	case r.done > 0 && r.up > 0:
 		parts = append(parts, plural(int64(r.done), "has ended well", "have ended well"))
+	case r.done > 0:
+		parts = append(parts, plural(int64(r.done), "container has ended well", "containers have ended well"))
 	}
 	text := strings.Join(parts, ", ")
 	if r.took >= time.Second {

@@ -66,7 +66,7 @@ func TestAnUpEndsAsItsServicesDo(t *testing.T) {
 		text   string
 	}{
 		"one that runs":        {nil, nil, exitDone, "1 container runs"},
-		"a one-shot":           {func(c *engine.Container) { c.State = engine.Exited }, nil, exitDone, "1 has ended well"},
+		"a one-shot":           {func(c *engine.Container) { c.State = engine.Exited }, nil, exitDone, "1 container has ended well"},
 		"one that fails":       {func(c *engine.Container) { c.State, c.ExitCode = engine.Exited, 3 }, nil, exitFailed, "not ready: notes-app-1 ended with exit code 3"},
 		"a crash loop":         {func(c *engine.Container) { c.State, c.ExitCode, c.Restarts = engine.Restarting, 1, 7 }, nil, exitFailed, "notes-app-1 restarted 7 times, the last time after exit code 1"},
 		"one that is ill":      {func(c *engine.Container) { c.Health = "unhealthy" }, []string{"--ready-timeout", "30ms"}, exitFailed, "notes-app-1 its healthcheck fails"},
@@ -231,4 +231,19 @@ func TestBesideAnAttachedUpServicesThatHaveEndedAreLookedAtOnceMore(t *testing.T
 		assert.Equal(t, b.err != nil, code != 0)
 		assert.Equal(t, b.risen != nil, code == 0)
 	}
+}
+
+// TestDamageThatTheBackupFindsStopsNoUp: nothing is deleted, and the verdict tells it.
+func TestDamageThatTheBackupFindsStopsNoUp(t *testing.T) {
+	w, fake := upAfter(t)
+	w.opts.backup = backupAuto
+	fake.Add(risingApp(nil))
+	file := filepath.Join(w.WorkingDir, "data", "memories.json")
+	assert.NilError(t, os.WriteFile(file, []byte(`[{"id": "1", "con`), 0o600))
+	assert.NilError(t, w.backUp(t.Context()))
+	assert.Assert(t, strings.Contains(strings.Join(w.Warnings, "\n"), "holds damaged data"), "%v", w.Warnings)
+	ends(t, w, exitDamaged, "the services run, but damage was found in 1 place")
+	assert.NilError(t, os.WriteFile(file, []byte(`[{"id": "1", "content": "a"}]`), 0o600))
+	assert.NilError(t, w.backUp(t.Context()))
+	ends(t, w, exitDone, "the data is as in memory_backup_")
 }
