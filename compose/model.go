@@ -81,6 +81,9 @@ type Config struct {
 	Schema    string // memories.schema: path of a JSON Schema, empty for none
 	Vectors   Vectors
 	TimeZone  string // "local" or "utc": of archive names
+	// MaxAge is how old the last good backup may be for a command that makes none; 0: of any age. Force are the guards that refuse nothing.
+	MaxAge time.Duration
+	Force  []string
 	// IncludeLogs brings sources that hold logs into the backup; only a flag sets it.
 	IncludeLogs bool
 	// Origins says where each setting came from, by its name in the configuration: "default", "compose.yaml:12", "MEMSYS_BACKUPS", "--backups".

@@ -101,6 +101,16 @@ func settings() []setting {
 			patternsKind(),
 			func(c *Config, v any) { c.Vectors.Raw = append(c.Vectors.Raw, v.([]string)...) }, func(c Config) string { return strings.Join(c.Vectors.Raw, ",") },
 		},
+		{
+			Setting{Name: "max-age", Default: "none", Doc: "how old the last good backup may be for `up`, `down` and `restart` with `--backup never`"},
+			ageKind(),
+			func(c *Config, v any) { c.MaxAge = v.(time.Duration) }, func(c Config) string { return Age(c.MaxAge) },
+		},
+		{
+			Setting{Name: "force", Default: "none", Doc: "guards that refuse nothing, such as `shared`; environment and flags add to the list"},
+			wordsKind(),
+			func(c *Config, v any) { c.Force = append(c.Force, v.([]string)...) }, func(c Config) string { return strings.Join(c.Force, ",") },
+		},
 		choiceSetting("time-zone", "of the time in the names of archives", func(c *Config) *string { return &c.TimeZone }, "local", "utc"),
 	}
 	for i := range all {
@@ -183,6 +193,46 @@ func readDuration(t []string, _ string) (any, error) {
 		return nil, fmt.Errorf("must be more than 0, not %s", t[0])
 	}
 	return d, nil
+}
+
+// ageKind is a duration that may be given in days.
+func ageKind() kind {
+	return kind{"age", func(t []string, _ string) (any, error) {
+		if days, ok := strings.CutSuffix(t[0], "d"); ok {
+			if n, err := strconv.Atoi(days); err == nil && n > 0 && n <= maxDays {
+				return time.Duration(n) * day, nil
+			}
+			return nil, fmt.Errorf("must be a number of days such as 7d, or such as 36h, not %q", t[0])
+		}
+		return readDuration(t, "")
+	}, "text"}
+}
+
+const (
+	day     = 24 * time.Hour
+	maxDays = 36_500
+)
+
+// Age is a duration as people write ages: whole days as 7d. It is empty for none.
+func Age(d time.Duration) string {
+	switch {
+	case d <= 0:
+		return ""
+	case d%day == 0:
+		return strconv.Itoa(int(d/day)) + "d"
+	}
+	return shortDuration(d)
+}
+
+func wordsKind() kind {
+	return kind{"names", func(t []string, _ string) (any, error) {
+		for _, word := range t {
+			if strings.TrimSpace(word) == "" {
+				return nil, errors.New("has an empty name")
+			}
+		}
+		return slices.Clone(t), nil
+	}, "list of texts"}
 }
 
 func patternsKind() kind {

@@ -98,7 +98,7 @@ func (a *app) root() *cobra.Command {
 // commands are the constructors of all commands, in the order of the help.
 func (a *app) commands() []func() *cobra.Command {
 	return []func() *cobra.Command{
-		a.backupCommand, a.restoreCommand, a.asideCommand, a.recoverCommand, a.importCommand, a.exportCommand, a.listCommand, a.inspectCommand, a.diffCommand, a.verifyCommand, a.validateCommand, a.auditCommand,
+		a.backupCommand, a.restoreCommand, a.asideCommand, a.recoverCommand, a.rescueCommand, a.importCommand, a.exportCommand, a.listCommand, a.inspectCommand, a.diffCommand, a.verifyCommand, a.validateCommand, a.auditCommand,
 		a.upCommand, a.downCommand, a.pullCommand, a.stopCommand, a.restartCommand, a.providerCommand,
 		a.sourcesCommand, a.configCommand,
 		a.versionCommand, a.helpCommand, a.hintCommand,

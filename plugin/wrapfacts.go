@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -17,6 +16,7 @@ import (
 	"github.com/memsys/docker-memsys/internal/archive"
 	"github.com/memsys/docker-memsys/internal/engine"
 	"github.com/memsys/docker-memsys/internal/store"
+	"github.com/memsys/docker-memsys/internal/validate"
 )
 
 // workingDirLabel is the folder that docker compose was run in when it made a container.
@@ -29,6 +29,9 @@ type guardFacts struct {
 	services []string
 	plans    []compose.ServicePlan
 	backup   func() *archive.Manifest
+	// hashes are those of the services' configurations as docker compose computes them; nil where it does not tell.
+	hashes func() map[string]string
+	world  func() *validate.World
 }
 
 func (g *guardFacts) gather(ctx context.Context) (f guard.Facts, err error) {
@@ -38,16 +41,24 @@ func (g *guardFacts) gather(ctx context.Context) (f guard.Facts, err error) {
 	g.services = g.Started(c.words, c.on("no-deps"))
 	g.plans = g.PlansOf(g.services)
 	g.backup = sync.OnceValue(func() *archive.Manifest { return g.lastBackup(ctx) })
-	if c.verb != "up" && c.verb != "restart" {
-		return f, nil
-	}
+	g.hashes = sync.OnceValue(func() map[string]string { return g.configHashes(ctx) })
+	g.world = sync.OnceValue(g.surroundings)
 	if c.verb == "up" {
 		if f.Volumes, f.Former, err = g.volumes(ctx); err != nil {
 			return f, err
 		}
 		f.Mounts = g.mounts(ctx)
 	}
-	f.Binds = g.binds()
+	if f.Command.Starts() {
+		f.Binds, f.Sources = g.binds(), g.sharedSources(ctx)
+	}
+	if c.verb == "up" || c.verb == "down" {
+		for _, container := range g.mine() {
+			f.Nameless = append(f.Nameless, g.nameless(ctx, container)...)
+			f.Layers = append(f.Layers, g.layer(ctx, container))
+		}
+	}
+	f.Disks, f.Backup = g.disks(ctx), g.age(ctx)
 	return f, nil
 }
 
@@ -291,71 +302,4 @@ func (g *guardFacts) within(path string) bool {
 // sharesPaths tells that the paths of the engine's host are this machine's.
 func (s *session) sharesPaths() bool {
 	return s.Elsewhere == "" && (!s.reachable() || s.Info.Local || s.Info.SharesFiles)
-}
-
-// lookVolume looks into a volume; one that does not exist holds nothing.
-func (g *guardFacts) lookVolume(ctx context.Context, name string) guard.Look {
-	return func() guard.Content {
-		v, err := g.Engine.Volume(ctx, name)
-		if errors.Is(err, engine.ErrNotFound) {
-			return guard.Content{Known: true}
-		}
-		if err != nil {
-			return guard.Content{}
-		}
-		place, err := v.Place()
-		if err != nil || !g.Info.Local {
-			return guard.Content{}
-		}
-		return placeContent(place)
-	}
-}
-
-func (g *guardFacts) lookPath(path string) guard.Look {
-	if !g.sharesPaths() {
-		return nil
-	}
-	return func() guard.Content { return placeContent(path) }
-}
-
-// mostCounted is how many entries of a place are counted before it is just a lot.
-const mostCounted = 10_000
-
-// placeContent counts what is in a folder, or a file.
-func placeContent(place string) guard.Content {
-	out, seen := guard.Content{Known: true}, 0
-	err := filepath.WalkDir(place, func(path string, e fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if seen++; seen > mostCounted {
-			return filepath.SkipAll
-		}
-		if e.IsDir() {
-			if e.Name() == "lost+found" && path != place {
-				return filepath.SkipDir
-			}
-			return nil
-		}
-		out.Files++
-		if info, err := e.Info(); err == nil {
-			out.Bytes += info.Size()
-		}
-		return nil
-	})
-	out.More = seen > mostCounted
-	if err != nil && !errors.Is(err, fs.ErrNotExist) && out.Files == 0 {
-		return guard.Content{}
-	}
-	out.Text = fmt.Sprintf("%s, %s", plural(out.Files, "file", "files"), size(out.Bytes))
-	if out.More {
-		out.Text = "at least " + out.Text
-	}
-	return out
-}
-
-// holdsNothing tells that a folder is empty, but for what a new file system has.
-func holdsNothing(dir string) bool {
-	entries, err := os.ReadDir(dir)
-	return err == nil && !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() != "lost+found" })
 }

@@ -11,10 +11,12 @@ import (
 )
 
 // checkForce refuses a --force for something that is no guard.
-func (o wrapOptions) checkForce() error {
-	for _, name := range o.force {
+func (o wrapOptions) checkForce() error { return checkGuards("--force", o.force) }
+
+func checkGuards(what string, names []string) error {
+	for _, name := range names {
 		if !slices.Contains(guard.Names(), name) {
-			return usagef("--force %s means nothing: use one of %s", name, strings.Join(guard.Names(), ", "))
+			return usagef("%s %s means nothing: use one of %s", what, name, strings.Join(guard.Names(), ", "))
 		}
 	}
 	return nil
@@ -32,7 +34,7 @@ func (w *guarded) guards(ctx context.Context) error {
 		case !f.Loses:
 			w.tellGuard(f, f.Text)
 		case w.forced(f):
-			w.tellGuard(f, "passed with --force: "+f.Text)
+			w.tellGuard(f, "passed: "+f.Text)
 		default:
 			w.tellGuard(f, f.Text)
 			names = addOnce(names, string(f.Guard))
@@ -56,7 +58,7 @@ func (w *guarded) planGuards(ctx context.Context) error {
 		case !f.Loses:
 			w.tellGuard(f, f.Text)
 		case w.forced(f):
-			w.tellGuard(f, "would be passed with --force: "+f.Text)
+			w.tellGuard(f, "would be passed: "+f.Text)
 		default:
 			w.tellGuard(f, "would be refused: "+f.Text)
 		}
@@ -67,7 +69,10 @@ func (w *guarded) planGuards(ctx context.Context) error {
 	return err
 }
 
-func (w *guarded) forced(f guard.Finding) bool { return slices.Contains(w.opts.force, string(f.Guard)) }
+// forced tells that a guard is passed, by a flag or by the setting force.
+func (w *guarded) forced(f guard.Finding) bool {
+	return slices.Contains(w.opts.force, string(f.Guard)) || slices.Contains(w.Config.Force, string(f.Guard))
+}
 
 func (w *guarded) tellGuard(f guard.Finding, text string) {
 	w.app.sink().Report(progress.Event{Step: "guard", Object: string(f.Guard), Status: progress.Warning, Text: text})
@@ -83,6 +88,9 @@ func addOnce(all []string, text string) []string {
 
 // findings are what the guards say.
 func (w *guarded) findings(ctx context.Context) ([]guard.Finding, error) {
+	if err := checkGuards("the setting force:", w.Config.Force); err != nil {
+		return nil, err
+	}
 	facts, err := (&guardFacts{guarded: w}).gather(ctx)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"gotest.tools/v3/assert"
 
@@ -130,4 +131,93 @@ func TestAFolderThatIsGoneIsNotMadeAnew(t *testing.T) {
 func TestForceTakesNamesOfGuards(t *testing.T) {
 	assert.NilError(t, wrapOptions{force: guard.Names()}.checkForce())
 	assert.ErrorContains(t, wrapOptions{force: []string{"everything"}}.checkForce(), "use one of volume-config")
+}
+
+func TestWhatAnImageBringsIsNoDataOfTheProject(t *testing.T) {
+	place := t.TempDir()
+	made := time.Now()
+	old := made.Add(-24 * time.Hour)
+	write := func(name string, at time.Time) {
+		file := filepath.Join(place, filepath.FromSlash(name))
+		assert.NilError(t, os.MkdirAll(filepath.Dir(file), 0o700))
+		assert.NilError(t, os.WriteFile(file, []byte("x"), 0o600))
+		assert.NilError(t, os.Chtimes(file, at, at))
+	}
+	files := func(made time.Time) int64 {
+		content := writtenSince(place, made, []string{"*.bak"})
+		assert.Assert(t, content.Known)
+		return content.Files
+	}
+	write("image.txt", old)
+	write("app.log", made)
+	write("logs/today.txt", made)
+	write("memory.bak", made)
+	assert.Equal(t, files(made), int64(0))
+	write("sub/memory.json", made)
+	assert.Equal(t, files(made), int64(1))
+	assert.Equal(t, files(made.Add(-time.Hour)), int64(2), "an old file that came later was copied by somebody")
+}
+
+func TestDataInALayerThatTheCommandThrowsAway(t *testing.T) {
+	for _, c := range []struct{ line, want string }{
+		{"down", "layer"},
+		{"down app", "layer"},
+		{"down other", ""},
+		{"up -d --force-recreate", "layer"},
+		{"up -d --no-recreate", ""},
+		{"up -d --scale app=0 --no-recreate", "layer"},
+		{"stop", ""},
+		{"restart", ""},
+	} {
+		w, fake := openGuarded(t, guardedProject, c.line)
+		id := fake.Add(engine.Container{Name: "notes-app-1", Project: "notes", Service: "app", Number: "1", State: engine.Running})
+		fake.AddToLayer(id, "/app/data/memory.json", 100)
+		w.Containers, _ = w.containers(t.Context())
+		assert.Equal(t, w.refusedBy(t), c.want, c.line)
+	}
+}
+
+func TestAProjectThatWritesToo(t *testing.T) {
+	for _, c := range []struct {
+		line  string
+		state engine.State
+		ro    bool
+		want  string
+	}{
+		{"up -d", engine.Running, false, "shared"},
+		{"up -d --force shared", engine.Running, false, ""},
+		{"up -d", engine.Running, true, ""},
+		{"up -d", engine.Exited, false, ""},
+		{"up -d other", engine.Running, false, ""},
+		{"down", engine.Running, false, ""},
+	} {
+		w, _ := openGuarded(t, guardedProject, c.line)
+		w.Containers = []engine.Container{{
+			Name: "others-1", Project: "others", Service: "x", State: c.state,
+			Mounts: []engine.Mount{{Type: "bind", Source: filepath.Join(w.WorkingDir, "data"), Destination: "/x", ReadOnly: c.ro}},
+		}}
+		assert.Equal(t, w.refusedBy(t), c.want, "%+v", c)
+	}
+}
+
+func TestTwoContainersOfOneServiceThatWrite(t *testing.T) {
+	w, _ := openGuarded(t, guardedProject, "up -d --scale app=2")
+	assert.Equal(t, w.refusedBy(t), "", "nothing in it stands one writer only")
+	assert.NilError(t, os.WriteFile(filepath.Join(w.WorkingDir, "data", "memories.jsonl"), []byte("{}"), 0o600))
+	assert.Equal(t, w.refusedBy(t), "shared")
+	w.Config.Force = []string{"shared"}
+	assert.Equal(t, w.refusedBy(t), "")
+	w.Config.Force = []string{"sharing"}
+	assert.ErrorContains(t, w.guards(t.Context()), "the setting force: sharing means nothing")
+}
+
+func TestABackupThatIsTooOldWhereNoneIsMade(t *testing.T) {
+	for line, want := range map[string]string{
+		"down": "", "down --backup never": "max-age", "up -d --backup never": "max-age", "stop --backup never": "", "restart --backup never": "max-age",
+	} {
+		w, _ := openGuarded(t, guardedProject, line)
+		assert.Equal(t, w.refusedBy(t), "", "no limit is set")
+		w.Config.MaxAge = time.Hour
+		assert.Equal(t, w.refusedBy(t), want, line)
+	}
 }

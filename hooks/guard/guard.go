@@ -16,6 +16,11 @@ const (
 	VolumeConfig Name = "volume-config"
 	Drift        Name = "drift"
 	MissingBind  Name = "missing-bind"
+	Anonymous    Name = "anonymous"
+	Layer        Name = "layer"
+	Shared       Name = "shared"
+	Space        Name = "space"
+	MaxAge       Name = "max-age"
 )
 
 // Names are those of all guards.
@@ -57,6 +62,13 @@ type Facts struct {
 	Mounts  []Mount
 	Former  []Former
 	Binds   []Bind
+	// Nameless are the anonymous volumes of the containers, Layers the containers whose own layer the command may throw away, Sources what
+	// several may write, Disks the file systems that hold the project's data, or what is pulled.
+	Nameless []Nameless
+	Layers   []Container
+	Sources  []Source
+	Disks    []Disk
+	Backup   Backup
 }
 
 // Content is what is known of the data in a place.
@@ -121,6 +133,11 @@ func guards() []struct {
 		{VolumeConfig, volumeConfig},
 		{Drift, drift},
 		{MissingBind, missingBind},
+		{Anonymous, anonymous},
+		{Layer, layer},
+		{Shared, shared},
+		{Space, space},
+		{MaxAge, maxAge},
 	}
 }
 

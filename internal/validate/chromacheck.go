@@ -150,15 +150,23 @@ func (w *World) checkCollections(ctx context.Context, v *verdict, servers []chro
 
 // wrongMount explains where Chroma's data belongs, by what the container has mounted instead.
 func wrongMount(c engine.Container, dir string) string {
+	if why := misplaced(c, dir); why != "" {
+		return why + ". " + rescue(c, dir)
+	}
+	return rescue(c, dir)
+}
+
+// misplaced says that the mount for Chroma's data is at the place of another version of it; empty where it is not.
+func misplaced(c engine.Container, dir string) string {
 	old, now := "/chroma/chroma", "/data"
 	for _, m := range c.Mounts {
 		if at := path.Clean(m.Destination); at == old && dir == now {
-			return fmt.Sprintf("It has %s mounted at %s, where Chroma kept its data before 1.0; since then it is %s. %s", placeOf(m), old, now, rescue(c, dir))
+			return fmt.Sprintf("It has %s mounted at %s, where Chroma kept its data before 1.0; since then it is %s", placeOf(m), old, now)
 		} else if at == now && dir == old {
-			return fmt.Sprintf("It has %s mounted at %s, where Chroma keeps its data since 1.0; this one is older and uses %s. %s", placeOf(m), now, old, rescue(c, dir))
+			return fmt.Sprintf("It has %s mounted at %s, where Chroma keeps its data since 1.0; this one is older and uses %s", placeOf(m), now, old)
 		}
 	}
-	return rescue(c, dir)
+	return ""
 }
 
 // rescue says how the data gets to where it is kept.

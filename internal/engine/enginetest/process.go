@@ -203,21 +203,46 @@ func (e *Engine) CopyFrom(ctx context.Context, id, name string) (stream io.ReadC
 		if err != nil {
 			return err
 		}
-		content, err := os.ReadFile(file)
-		if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 			return engine.ErrNotFound
-		}
-		if err != nil {
-			return err
 		}
 		var archive bytes.Buffer
 		w := tar.NewWriter(&archive)
-		err = errors.Join(err, w.WriteHeader(&tar.Header{Name: path.Base(name), Typeflag: tar.TypeReg, Mode: 0o600, Size: int64(len(content))}))
-		_, failed := w.Write(content)
+		err = pack(w, file, path.Base(name))
 		stream = io.NopCloser(&archive)
-		return errors.Join(err, failed, w.Close())
+		return errors.Join(err, w.Close())
 	})
 	return stream, err
+}
+
+// pack writes a file, or a folder with all that is in it, into an archive.
+func pack(w *tar.Writer, file, name string) error {
+	return filepath.Walk(file, func(at string, info fs.FileInfo, err error) error {
+		if err != nil {
+			return err
+		}
+		link, _ := os.Readlink(at) // empty for all else
+		h, err := tar.FileInfoHeader(info, link)
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(file, at)
+		if err != nil {
+			return err
+		}
+		h.Name = path.Join(name, filepath.ToSlash(rel))
+		if info.IsDir() {
+			h.Name += "/"
+		}
+		if err := w.WriteHeader(h); err != nil || !info.Mode().IsRegular() {
+			return err
+		}
+		content, err := os.ReadFile(at)
+		if err == nil {
+			_, err = w.Write(content)
+		}
+		return err
+	})
 }
 
 // CopyTo unpacks the files of a tar stream into a mount of a container.
