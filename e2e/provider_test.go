@@ -23,7 +23,7 @@ const providedSample = sampleOverride + `    depends_on: [memsys]
 // provided is a project of two services of which only app waits for the provider.
 func provided(t *testing.T, options, rest string) *Project {
 	t.Helper()
-	p := Box(t, `["./data:/data", "named:/named"]`, "    depends_on: [memsys]\n  memsys:\n    provider: {type: memsys, options: {"+options+"}}\nvolumes: {named: {}}\n"+rest)
+	p := Box(t, `["./data:/data", "named:/named", "/anonymous"]`, "    depends_on: [memsys]\n  memsys:\n    provider: {type: memsys, options: {"+options+"}}\nvolumes: {named: {}}\n"+rest)
 	p.Write("data/memory.json", `{"id": "1"}`)
 	return p
 }

@@ -12,6 +12,7 @@ import (
 	"gotest.tools/v3/assert"
 
 	"github.com/memsys/docker-memsys/compose"
+	"github.com/memsys/docker-memsys/internal/engine"
 )
 
 // providing is a project with one memory that docker compose has called us for, and what it would read of us.
@@ -64,6 +65,28 @@ func TestAProviderThatFailsSaysWhyAtLast(t *testing.T) {
 	assert.Equal(t, strings.Count(kinds, "error"), 1)
 	assert.Assert(t, strings.HasSuffix(kinds, "error "), "%s\n%s", kinds, texts)
 	assert.Assert(t, strings.Contains(texts, "backups"), texts)
+}
+
+// TestAProviderKeepsVolumesThatItCannotReach from being deleted: what nobody can read, nobody has a copy of.
+func TestAProviderKeepsVolumesThatItCannotReach(t *testing.T) {
+	for line, refused := range map[string]bool{"down -v": true, "down": false, "": true} {
+		call := &composeCall{}
+		if line != "" {
+			call = parseComposeCall(strings.Fields("docker-compose compose " + line))
+		}
+		s, out := providing(t, call)
+		file := "name: notes\nservices:\n  app: {image: app, volumes: [\"store:/store\"]}\nvolumes: {store: {}}\n"
+		assert.NilError(t, os.WriteFile(filepath.Join(s.WorkingDir, "compose.yaml"), []byte(file), 0o600))
+		p, err := s.app.readProject(t.Context(), compose.Overrides{})
+		assert.NilError(t, err)
+		s.project, s.Sources, s.Info.Local = p, p.Sources(nil, p.Config), false
+		_, err = s.Engine.CreateVolume(t.Context(), engine.Volume{Name: "notes_store", Driver: "local"})
+		assert.NilError(t, err)
+		err = s.guard(t.Context(), "down", wrapOptions{backup: backupAuto})
+		s.app.closeDisplay()
+		_, texts := messagesOf(t, out)
+		assert.Equal(t, err != nil, refused, "%s: %v\n%s", line, err, texts)
+	}
 }
 
 // TestWhatAProviderCouldNotDoBesideItsWorkStopsNobody: the backup is made, though the audit log could not be written.

@@ -291,32 +291,50 @@ func (a *app) runCompose(ctx context.Context, line []string, gate func(pid int, 
 
 // needsBackup says why a backup is made before the command; empty where none is.
 func (w *guarded) needsBackup(ctx context.Context) (string, error) {
-	switch w.opts.backup {
-	case backupNever:
-		return "", nil
-	case backupAlways:
+	always := w.opts.backup == backupAlways
+	if w.opts.backup == backupNever || !always && !slices.Contains([]string{"up", "down", "restart"}, w.command.verb) {
+		return "", nil // the other commands change no data
+	}
+	if err := w.checkBackup(ctx, nil); err != nil {
+		return "", w.withoutData(ctx, err)
+	}
+	if always {
 		return "as asked", nil
 	}
-	if !slices.Contains([]string{"up", "down", "restart"}, w.command.verb) {
-		return "", nil // they change no data
-	}
-	if err := w.checkBackup(ctx, nil); errors.Is(err, backup.ErrNothing) {
-		return "", nil // there is no data yet
-	} else if err != nil {
-		return "", err
-	}
 	plan, err := w.planBackup(ctx, backupWish{reason: w.reason()})
-	if errors.Is(err, backup.ErrNothing) {
-		return "", nil
-	}
 	if err != nil {
-		return "", err
+		return "", w.withoutData(ctx, err)
 	}
 	why, err := plan.Changed(ctx)
 	if why == "" && err == nil {
 		w.proven = w.provenIn(plan)
 	}
 	return why, err
+}
+
+// withoutData is nil where err is that there is nothing to back up and it may be so: no data yet, or none that this command would delete.
+func (w *guarded) withoutData(ctx context.Context, err error) error {
+	if !errors.Is(err, backup.ErrNothing) || !w.hasVolumes(ctx) {
+		return unlessNothing(err)
+	}
+	if w.mayDelete() {
+		return err
+	}
+	w.warn("backup", "no backup is made: "+strings.ReplaceAll(err.Error(), "\n", "; "))
+	return nil
+}
+
+// mayDelete tells whether the command deletes data, or may do so where its flags are not seen.
+func (w *guarded) mayDelete() bool {
+	return w.deletes() || w.inside && w.command.verb == "down" && !w.app.provider.call.seen
+}
+
+// unlessNothing is err, but nil where it is that there is nothing to back up.
+func unlessNothing(err error) error {
+	if errors.Is(err, backup.ErrNothing) {
+		return nil
+	}
+	return err
 }
 
 // planBefore says what would come before the command.
@@ -382,16 +400,20 @@ func (w *guarded) backUp(ctx context.Context) error {
 	}
 	res, err := w.hookedBackup(ctx, backupWish{reason: w.reason()}, w.opts.noHooks)
 	if err != nil {
-		return err
+		return w.withoutData(ctx, err)
 	}
 	w.ran = append(w.ran, res.Hooks...)
-	if res.Result.Complete && res.Result.Backup.Damaged() { // nothing is deleted, and what there is, is kept
+	if res.Result.Complete && res.Result.Backup.Damaged() && !w.mayDelete() { // nothing is deleted, and what there is, is kept
 		w.warn("backup", res.Result.Backup.Name+" holds damaged data: "+damageText(res.Result.Validation))
 		return nil
 	}
 	if !res.Result.Backup.Good() {
+		why := "is not complete"
+		if res.Result.Complete {
+			why = "holds damaged data"
+		}
 		return &outcome{
-			code: exitIncomplete, message: fmt.Sprintf("%s is not complete; docker compose %s was not run", res.Result.Backup.Name, w.command.verb),
+			code: exitIncomplete, message: fmt.Sprintf("%s %s; docker compose %s was not run", res.Result.Backup.Name, why, w.command.verb),
 			hint: "docker memsys inspect " + res.Result.Backup.Name + " says what is missing; without a backup: " + w.flag("backup", backupNever),
 		}
 	}

@@ -129,16 +129,21 @@ func (w *guarded) thereIsData(ctx context.Context) (bool, error) {
 	if !errors.Is(err, backup.ErrNothing) {
 		return err == nil, err
 	}
-	for _, src := range w.Sources {
-		if src.Excluded != "" || src.Volume == nil || src.Volume.Name == "" || src.Volume.External {
-			continue
-		}
-		_, gone := w.Engine.Volume(ctx, src.Volume.Name)
-		if !errors.Is(gone, engine.ErrNotFound) {
-			return false, err
-		}
+	if w.hasVolumes(ctx) {
+		return false, err
 	}
 	return false, nil
+}
+
+// hasVolumes tells whether the engine has volumes of the project that a backup would hold.
+func (w *guarded) hasVolumes(ctx context.Context) bool {
+	return slices.ContainsFunc(w.Sources, func(src compose.Source) bool {
+		if src.Excluded != "" || src.Volume == nil || src.Volume.Name == "" || src.Volume.External {
+			return false
+		}
+		_, gone := w.Engine.Volume(ctx, src.Volume.Name)
+		return !errors.Is(gone, engine.ErrNotFound)
+	})
 }
 
 // refusePaused refuses where a service that goes is paused: docker compose would let it go on to stop it, and what it writes then is in no
