@@ -38,7 +38,8 @@ type LoadOptions struct {
 	// Runner loads projects with remote (git, oci) parts; nil refuses them.
 	Runner *Runner
 
-	stdin []byte // what was read from Stdin
+	stdin    []byte            // what was read from Stdin
+	contents map[string][]byte // of files that are not taken from the disk
 }
 
 // Load reads the project as docker compose does: same files, same order, same environment, same names.
@@ -221,6 +222,9 @@ func (o LoadOptions) projectDir(found *cli.ProjectOptions) (dir string, err erro
 }
 
 func (o LoadOptions) content(file string) ([]byte, error) {
+	if content, given := o.contents[file]; given {
+		return content, nil
+	}
 	if file != "-" {
 		return readComposeFile(file)
 	}

@@ -34,6 +34,8 @@ type Project struct {
 type Service struct {
 	Name  string
 	Image string
+	// User is whom it runs as, as the file has it: NAME or NUMBER, with or without :GROUP; empty is the image's.
+	User string `json:",omitempty"`
 	// Enabled is false where none of the service's profiles is active.
 	Enabled  bool
 	Job      bool
@@ -152,7 +154,7 @@ func (p *Project) job(j types.JobConfig) Service {
 }
 
 func workload(name string, c types.ContainerSpec, w types.WorkloadSpec) Service {
-	s := Service{Name: name, Image: c.Image}
+	s := Service{Name: name, Image: c.Image, User: c.User}
 	s.HealthCheck = w.HealthCheck != nil && !w.HealthCheck.Disable && len(w.HealthCheck.Test) > 0 && w.HealthCheck.Test[0] != "NONE"
 	for _, p := range w.Ports {
 		s.Ports = append(s.Ports, Port{HostIP: p.HostIP, Published: p.Published, Target: int(p.Target), Protocol: p.Protocol})

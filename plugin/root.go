@@ -100,7 +100,7 @@ func (a *app) commands() []func() *cobra.Command {
 	return []func() *cobra.Command{
 		a.backupCommand, a.restoreCommand, a.asideCommand, a.recoverCommand, a.rescueCommand, a.importCommand, a.exportCommand, a.listCommand, a.inspectCommand, a.diffCommand, a.verifyCommand, a.validateCommand, a.auditCommand,
 		a.upCommand, a.downCommand, a.pullCommand, a.stopCommand, a.restartCommand, a.providerCommand,
-		a.sourcesCommand, a.configCommand,
+		a.initCommand, a.sourcesCommand, a.configCommand,
 		a.versionCommand, a.helpCommand, a.hintCommand,
 	}
 }

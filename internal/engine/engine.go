@@ -105,6 +105,8 @@ type Image struct {
 	RepoTags    []string
 	RepoDigests []string
 	Labels      map[string]string
+	// User is whom its containers run as: NAME or NUMBER, with or without :GROUP; empty is root.
+	User string
 	// Created is when it was made; zero where it does not say.
 	Created time.Time
 }

@@ -22,7 +22,7 @@ func (c *Client) Image(ctx context.Context, ref string) (Image, error) {
 	out := Image{ID: res.ID, RepoTags: res.RepoTags, RepoDigests: res.RepoDigests}
 	out.Created, _ = time.Parse(time.RFC3339Nano, res.Created) // an image need not say
 	if res.Config != nil {
-		out.Labels = res.Config.Labels
+		out.Labels, out.User = res.Config.Labels, res.Config.User
 	}
 	return out, nil
 }
