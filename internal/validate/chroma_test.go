@@ -361,7 +361,7 @@ func TestChromaInItsContainersLayerIsFound(t *testing.T) {
 	fake.AddToLayer(id, "/data/chroma.sqlite3", 200_000)
 	fake.AddToLayer(id, "/data/0f1e/data_level0.bin", 1_000_000)
 	explained := "It has volume memory_chroma mounted at /chroma/chroma, where Chroma kept its data before 1.0; since then it is /data. " +
-		"Stop the service, copy it out (docker cp memory-chroma-1:/data DIR), then mount a volume or folder at /data that has it"
+		"Mount a volume or folder at /data in the compose file, then docker memsys rescue chroma:/data"
 	says(t, only(t, w, collectionsCheck()), inventory.Damaged, "memory-chroma-1: lists 1 collection with 5 records, but keeps them in /data", explained)
 	says(t, only(t, w, layerCheck()), inventory.Damaged, "memory-chroma-1:/data: a Chroma database (2 files, 1.2MB)", explained)
 }

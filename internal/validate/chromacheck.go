@@ -171,7 +171,7 @@ func misplaced(c engine.Container, dir string) string {
 
 // rescue says how the data gets to where it is kept.
 func rescue(c engine.Container, dir string) string {
-	return fmt.Sprintf("Stop the service, copy it out (docker cp %s:%s DIR), then mount a volume or folder at %s that has it", c.Name, dir, dir)
+	return fmt.Sprintf("Mount a volume or folder at %s in the compose file, then docker memsys rescue %s:%s", dir, c.Service, dir)
 }
 
 // placeOf is the outside of a mount in words.
