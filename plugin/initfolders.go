@@ -80,7 +80,7 @@ func (l *layingOut) findOwners(ctx context.Context) error {
 	case !s.reachable():
 		l.remark("no engine answers: whom services run as is not known, so owners are left alone")
 		return nil
-	case s.Info.Rootless || s.Info.RemapsUsers || s.Info.SharesFiles:
+	case !s.Info.Local || s.Info.RemapsUsers:
 		l.remark("users of containers have other numbers on this machine: owners are left alone")
 		return nil
 	}

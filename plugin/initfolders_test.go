@@ -23,7 +23,7 @@ func folderPlan(t *testing.T, uid int, yaml string, prepare func(dir string)) (l
 	s.project, err = s.app.loadProject(t.Context(), compose.Overrides{})
 	assert.NilError(t, err)
 	s.Sources = s.Project.Sources(s.live(), s.Config)
-	s.Info.Local, s.app.world.UID = true, uid
+	s.Info.Local, s.Info.SharesFiles, s.app.world.UID = true, true, uid
 	folders, remarks, err := s.planFolders(t.Context())
 	for _, f := range folders {
 		lines = append(lines, strings.ReplaceAll(f.String(), s.WorkingDir+"/", ""))
