@@ -72,8 +72,9 @@ func TestGuardAContainersOwnLayer(t *testing.T) {
 
 // TestGuardAChromaDatabaseBesideItsMount: the image keeps its data elsewhere than the compose file has the volume.
 func TestGuardAChromaDatabaseBesideItsMount(t *testing.T) {
+	const rest = "volumes: {store: {}}\nx-memsys: {validate: none}\n" // it is no real database
 	newMisplaced := func() *Project {
-		p := Box(t, `["store:/chroma/chroma"]`, "volumes: {store: {}}\n")
+		p := Box(t, `["store:/chroma/chroma"]`, rest)
 		p.Up()
 		p.Exec("app", "mkdir", "-p", "/data")
 		p.remember("app", "/data/chroma.sqlite3")
@@ -88,22 +89,22 @@ func TestGuardAChromaDatabaseBesideItsMount(t *testing.T) {
 	p.refused("layer", "down")
 	Code(t, p.Memsys("down"), 1, "Chroma kept its data before 1.0", "docker memsys rescue app:/data")
 	p.Memsys("rescue", "--yes", "--to", "store", "app:/data").Assert(t, icmd.Success)
-	p.Write("compose.yaml", boxFile(`["store:/data"]`, "volumes: {store: {}}\n"))
+	p.Write("compose.yaml", boxFile(`["store:/data"]`, rest))
 	p.Memsys("up", "--detach").Assert(t, icmd.Success)
 	assert.Assert(t, p.knows("app", "/data/chroma.sqlite3"), "what the guard advises must work")
 }
 
 // load and save are what a program does that keeps its memories in memory and writes the whole file.
-func (p *Project) load() { p.Exec("app", "sh", "-c", "cp /data/memory.json /tmp/ram") }
+func (p *Project) load() { p.Exec("app", "sh", "-c", "cp /data/memory.jsonl /tmp/ram") }
 
 func (p *Project) save(word string) {
-	p.Exec("app", "sh", "-c", "echo "+word+" >>/tmp/ram; cp /tmp/ram /data/memory.json")
+	p.Exec("app", "sh", "-c", `echo '{"id": "`+word+`"}' >>/tmp/ram; cp /tmp/ram /data/memory.jsonl`)
 }
 
 // TestGuardTwoProjectsThatWriteOnePlace: what one remembers the other forgets.
 func TestGuardTwoProjectsThatWriteOnePlace(t *testing.T) {
 	dir := t.TempDir()
-	assert.NilError(t, os.WriteFile(dir+"/memory.json", []byte("first\n"), 0o600))
+	assert.NilError(t, os.WriteFile(dir+"/memory.jsonl", []byte(`{"id": "first"}`+"\n"), 0o600))
 	mount := `["` + dir + `:/data"]`
 	first, plain := Box(t, mount, ""), Box(t, mount, "")
 	first.Up()
@@ -112,9 +113,9 @@ func TestGuardTwoProjectsThatWriteOnePlace(t *testing.T) {
 	plain.load()
 	first.save("mine")
 	plain.save("yours")
-	content, err := os.ReadFile(dir + "/memory.json")
+	content, err := os.ReadFile(dir + "/memory.jsonl")
 	assert.NilError(t, err)
-	assert.Equal(t, string(content), "first\nyours\n", "the other finds both: the guard guards nothing")
+	assert.Equal(t, string(content), `{"id": "first"}`+"\n"+`{"id": "yours"}`+"\n", "the other finds both: the guard guards nothing")
 	plain.Compose("down").Assert(t, icmd.Success)
 
 	p := Box(t, mount, "")

@@ -48,15 +48,17 @@ func TestGuardAVolumeWhoseLabelsChanged(t *testing.T) {
 
 // TestGuardVolumesAreMarkedAsRealComposeMarksThem: the guard computes the hash that docker compose compares.
 func TestGuardVolumesAreMarkedAsRealComposeMarksThem(t *testing.T) {
-	p := Box(t, `["plain:/a", "named:/b", "labelled:/c", "local:/d", "bound:/e", "extended:/f"]`, `
+	mounts := `["plain:/a", "named:/b", "labelled:/c", "local:/d", "bound:/e", "extended:/f"]`
+	p := Box(t, "[]", "")
+	p.Write("compose.yaml", boxFile(mounts, `
 volumes:
   plain:
   named: {name: "${COMPOSE_PROJECT_NAME}-other"}
   labelled: {labels: ["b=2", "a=1"]}
   local: {driver: local}
-  bound: {driver_opts: {type: none, o: bind, device: ./bound}}
+  bound: {driver_opts: {type: none, o: bind, device: "`+p.Path("bound")+`"}}
   extended: {x-note: mine, labels: {n: "1"}}
-`)
+`))
 	p.Write("bound/.keep", "")
 	p.Up()
 	loaded, err := compose.Load(t.Context(), compose.LoadOptions{WorkingDir: p.Dir, Environ: []string{"COMPOSE_PROJECT_NAME=" + p.Name}})

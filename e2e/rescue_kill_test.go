@@ -18,7 +18,7 @@ func TestARescueThatIsKilledLosesNothing(t *testing.T) {
 	p := Box(t, `["./data:/data"]`, "")
 	p.Write("compose.yaml", boxFile(`[]`, ""))
 	p.Up()
-	p.Exec("app", "sh", "-c", "mkdir -p /data/sub && for i in $(seq 200); do head -c 50000 /dev/zero >/data/sub/$i.json; done")
+	p.Exec("app", "sh", "-c", "mkdir -p /data/sub && for i in $(seq 200); do head -c 50000 /dev/zero >/data/sub/$i.bin; done")
 	p.remember("app", "/data/memory.json")
 	p.Write("compose.yaml", boxFile(`["./data:/data"]`, ""))
 	rounds, chance := Campaign(t, 30, 6)
