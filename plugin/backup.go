@@ -200,6 +200,8 @@ type backupWish struct {
 	reason       string
 	note         string
 	acceptShrink bool
+	// unmade leaves out what does not exist yet; else that is missing in the backup.
+	unmade bool
 	// problems and warnings are those of hooks that ran before.
 	problems []archive.Problem
 	warnings []string
@@ -214,9 +216,15 @@ func (s *session) planBackup(ctx context.Context, w backupWish) (*backup.Plan, e
 	if err != nil {
 		return nil, err
 	}
+	sources := s.Sources
+	if w.unmade {
+		if sources, err = s.withoutUnmade(ctx); err != nil {
+			return nil, err
+		}
+	}
 	req := backup.Request{
 		Side:    side,
-		Project: s.archiveProject(), Services: s.services(ctx), Sources: s.Sources, Containers: s.Containers,
+		Project: s.archiveProject(), Services: s.services(ctx), Sources: sources, Containers: s.Containers,
 		Locate: s.place, Files: s.Files(), Only: w.services, Exclude: s.Config.Exclude, IncludeLogs: s.Config.IncludeLogs,
 		AcceptShrink: w.acceptShrink, Quiesce: mode, NoPause: s.Info.NoPause, HoldLimit: s.Config.HoldLimit, Reason: w.reason, Note: w.note, Tool: buildVersion().Version, Warnings: append(slices.Clone(s.Warnings), w.warnings...), Problems: w.problems,
 	}

@@ -301,7 +301,7 @@ func (w *guarded) needsBackup(ctx context.Context) (string, error) {
 	if always {
 		return "as asked", nil
 	}
-	plan, err := w.planBackup(ctx, backupWish{reason: w.reason()})
+	plan, err := w.planBackup(ctx, w.wish())
 	if err != nil {
 		return "", w.withoutData(ctx, err)
 	}
@@ -398,7 +398,7 @@ func (w *guarded) backUp(ctx context.Context) error {
 	if err := w.Store.Ensure(); err != nil {
 		return err
 	}
-	res, err := w.hookedBackup(ctx, backupWish{reason: w.reason()}, w.opts.noHooks)
+	res, err := w.hookedBackup(ctx, w.wish(), w.opts.noHooks)
 	if err != nil {
 		return w.withoutData(ctx, err)
 	}
@@ -433,6 +433,9 @@ func (w *guarded) flag(name string, values ...string) string {
 	}
 	return "the option " + name + ": " + text + " of the provider"
 }
+
+// wish is what a backup before this command is asked to be.
+func (w *guarded) wish() backupWish { return backupWish{reason: w.reason(), unmade: true} }
 
 // reason is what a backup before this command keeps as its reason.
 func (w *guarded) reason() string { return "before-" + w.command.verb }

@@ -96,7 +96,7 @@ func (w *guarded) coldBackup(ctx context.Context, before []hooks.Outcome) (err e
 		return err
 	}
 	w.say("backup", "its data is backed up while nobody writes")
-	wish := backupWish{reason: w.reason()}
+	wish := w.wish()
 	wish.problems, wish.warnings = hookProblems(before)
 	res, err := w.makeBackup(ctx, wish)
 	if err != nil {
@@ -167,7 +167,7 @@ func (w *guarded) refusePaused() error {
 
 // refuseMissing refuses, before anything is stopped, where the backup could not be complete or has no room.
 func (w *guarded) refuseMissing(ctx context.Context) error {
-	plan, err := w.planBackup(ctx, backupWish{reason: w.reason()})
+	plan, err := w.planBackup(ctx, w.wish())
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func (w *guarded) staying(ctx context.Context) (gone bool, text string, err erro
 	if w.Containers, err = w.containers(ctx); err != nil {
 		return false, "", err
 	}
-	plan, err := w.planBackup(ctx, backupWish{reason: w.reason()})
+	plan, err := w.planBackup(ctx, w.wish())
 	if err != nil || plan.Previous == nil {
 		return false, "", err
 	}

@@ -142,7 +142,7 @@ func (w *guarded) inBackup(ctx context.Context) string {
 	if w.opts.backup == backupNever {
 		return ""
 	}
-	plan, err := w.planBackup(ctx, backupWish{reason: w.reason()})
+	plan, err := w.planBackup(ctx, w.wish())
 	if err != nil {
 		return "" // what is wrong is told when the data is looked at
 	}

@@ -1,0 +1,77 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+
+	"github.com/memsys/docker-memsys/compose"
+	"github.com/memsys/docker-memsys/internal/engine"
+	"github.com/memsys/docker-memsys/internal/store"
+)
+
+// notMade is why a source is left out of the backup before a docker compose that will make it, or never does.
+const notMade = "it does not exist yet"
+
+// withoutUnmade are the sources, those left out that do not exist and never did as far as anybody knows: the last good backup has nothing of
+// them either. What it has, and is gone, stays and is missing.
+func (s *session) withoutUnmade(ctx context.Context) ([]compose.Source, error) {
+	unmade := func(src compose.Source) bool { return src.Excluded == "" && s.absent(ctx, src) }
+	if !slices.ContainsFunc(s.Sources, unmade) {
+		return s.Sources, nil
+	}
+	had, err := s.lastHas(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := slices.Clone(s.Sources)
+	for i := range all {
+		if !had[all[i].Name] && unmade(all[i]) {
+			all[i].Excluded = notMade
+		}
+	}
+	return all, nil
+}
+
+// absent tells that a source is known not to exist: what cannot be looked at may.
+func (s *session) absent(ctx context.Context, src compose.Source) bool {
+	switch {
+	case src.Path != "" && (s.Info.Local || s.Info.SharesFiles):
+		_, err := os.Lstat(src.Path)
+		return errors.Is(err, fs.ErrNotExist)
+	case src.Path == "" && src.Volume != nil && src.Volume.Name != "" && s.reachable():
+		_, err := s.Engine.Volume(ctx, src.Volume.Name)
+		return errors.Is(err, engine.ErrNotFound)
+	}
+	return false
+}
+
+// lastHas are the names of the sources that the last good backup holds, or where there is none the newest of this project. One whose manifest cannot be read may hold all of them.
+func (s *session) lastHas(ctx context.Context) (map[string]bool, error) {
+	had := map[string]bool{}
+	all, err := s.Store.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	last, found := s.Store.NewestGood(all)
+	if !found {
+		i := slices.IndexFunc(all, func(b store.Backup) bool { return b.Owner == s.Store.Owner })
+		if i < 0 {
+			return had, nil
+		}
+		last = all[i]
+	}
+	m, err := store.ReadManifest(last.Path)
+	if err != nil {
+		for _, src := range s.Sources {
+			had[src.Name] = true
+		}
+		return had, nil //nolint:nilerr // the plan reads it too, and says why it cannot
+	}
+	for _, src := range m.Sources {
+		had[src.Name] = src.Missing == ""
+	}
+	return had, nil
+}
