@@ -104,6 +104,7 @@ func (b *besider) conclude(ctx context.Context, err error) error {
 	case b.err != nil && !b.said:
 		b.w.app.sink().Report(progress.Event{Step: b.w.command.verb, Status: progress.Failed, Text: b.err.Error()})
 	case err == nil && ctx.Err() == nil && b.risen != nil:
+		b.risen.past = true
 		b.w.say("ready", b.risen.text())
 	}
 	return err

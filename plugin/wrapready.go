@@ -62,6 +62,7 @@ func (w *guarded) waitsForReady() bool {
 type risen struct {
 	up, done int
 	took     time.Duration
+	past     bool // docker compose has ended meanwhile, and its services with it
 	remarks  []string
 	data     string // what became of their data; empty where nobody looked
 }
@@ -69,7 +70,10 @@ type risen struct {
 // text is the verdict in one line.
 func (r *risen) text() string {
 	var parts []string
-	if r.up > 0 {
+	switch {
+	case r.up > 0 && r.past:
+		parts = append(parts, plural(int64(r.up), "container ran", "containers ran"))
+	case r.up > 0:
 		parts = append(parts, plural(int64(r.up), "container runs", "containers run"))
 	}
 	switch {

@@ -183,7 +183,7 @@ func TestBesideAnAttachedUpWhatIsWrongIsSaidAtOnce(t *testing.T) {
 		code      int
 		afterward string
 	}{
-		"all is well":               {nil, false, nil, "", exitDone, "ready: 1 container runs"},
+		"all is well":               {nil, false, nil, "", exitDone, "ready: 1 container ran"},
 		"all was well":              {nil, false, composed, "", exitFailed, ""},
 		"a crash loop":              {crashing, false, nil, "failed: up: not ready: notes-app-1 restarted 7 times", exitFailed, ""},
 		"a crash loop, interrupted": {crashing, false, composed, "failed: up: not ready: notes-app-1 restarted 7 times", exitFailed, ""},

@@ -28,8 +28,8 @@ type Options struct {
 	Timeout time.Duration
 	// Began is when the command began that brings the services up.
 	Began time.Time
-	// Beside tells that this command is still at work: a container that it has not started yet is waited for without an end, and the
-	// time of each begins with its start.
+	// Beside tells that this command is still at work: a container that it has not started yet, or that somebody has stopped, is waited for
+	// without an end, and the time of each begins with its start.
 	Beside bool
 }
 
@@ -182,6 +182,9 @@ func (w *Watch) judge(now time.Time, c engine.Container) Standing {
 	case engine.Running:
 		return w.running(now, c, late)
 	case engine.Exited, engine.Dead:
+		if w.o.Beside && stoppedBySomebody(c) {
+			return Standing{State: Waiting, Text: "was stopped"}
+		}
 		return ended(c)
 	case engine.Restarting:
 		if w.loops(now, c) {
@@ -251,6 +254,14 @@ func ended(c engine.Container) Standing {
 		return failed("was stopped")
 	}
 	return Standing{State: Done, Text: "has ended well"}
+}
+
+// stoppedBySomebody tells whether a container may have been told to end, which says nothing about it: what restarts always does not end by
+// itself, and else its exit code is that of a signal.
+func stoppedBySomebody(c engine.Container) bool {
+	const interrupted, killed, terminated = 130, 137, 143
+	forever := c.Policy == "always" || c.Policy == "unless-stopped"
+	return !c.OutOfMemory && (forever || slices.Contains([]int{interrupted, killed, terminated}, c.ExitCode))
 }
 
 // restarted says how often a container did.

@@ -199,6 +199,25 @@ func TestBesideComposeWhatItHasNotStartedIsWaitedFor(t *testing.T) {
 	})
 }
 
+// TestBesideComposeWhatSomebodyHasStoppedHasNotFailed: Compose itself stops all when it is told to end.
+func TestBesideComposeWhatSomebodyHasStoppedHasNotFailed(t *testing.T) {
+	for name, c := range map[string]struct {
+		code   int
+		policy string
+		memory bool
+		want   State
+	}{
+		"killed": {137, "no", false, Waiting}, "told to end": {143, "no", false, Waiting}, "not restarted": {1, "unless-stopped", false, Waiting},
+		"failed": {3, "no", false, Failed}, "ended well": {0, "no", false, Done}, "out of memory": {137, "no", true, Failed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := New(Options{Services: []Service{{Name: "app"}}, Stable: 10 * second, Timeout: 90 * second, Began: start, Beside: true})
+			r := w.See(at(3*second), []engine.Container{box(second, exited(c.code, c.policy), func(b *engine.Container) { b.OutOfMemory = c.memory })})
+			assert.Equal(t, r.All[0].State, c.want)
+		})
+	}
+}
+
 func TestTheNextLookIsWhenSomethingCanHaveChanged(t *testing.T) {
 	w := New(Options{Services: []Service{{Name: "app"}}, Stable: 10 * second, Timeout: 90 * second, Began: start})
 	assert.Equal(t, w.See(at(second), []engine.Container{box(0)}).Again, later)
