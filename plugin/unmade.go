@@ -6,8 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/memsys/docker-memsys/compose"
+	"github.com/memsys/docker-memsys/internal/backup"
 	"github.com/memsys/docker-memsys/internal/engine"
 	"github.com/memsys/docker-memsys/internal/store"
 )
@@ -74,4 +76,29 @@ func (s *session) lastHas(ctx context.Context) (map[string]bool, error) {
 		had[src.Name] = src.Missing == ""
 	}
 	return had, nil
+}
+
+// gone names the sources that the last good backup has and that do not exist: no command can lose them any more.
+func (w *guarded) gone(ctx context.Context) (names []string) {
+	for _, src := range w.Sources {
+		external := src.Volume != nil && src.Volume.External
+		if src.Excluded == "" && !external && w.absent(ctx, src) {
+			names = append(names, src.Name)
+		}
+	}
+	return names
+}
+
+// tellLess says what the last good backup has beyond one that holds all that is there.
+func (w *guarded) tellLess(res *backup.Result) {
+	var less []string
+	for _, m := range res.Missing {
+		less = append(less, "source "+m.Name+": "+m.Why)
+	}
+	for _, p := range res.Problems {
+		if p.Error != "" {
+			less = append(less, "source "+p.Source+": "+p.Error)
+		}
+	}
+	w.warn("backup", res.Name+" holds all that is there, and less than the last good backup, which stays latest: "+strings.Join(shortened(less, 5), "; "))
 }

@@ -305,7 +305,7 @@ func (w *guarded) needsBackup(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", w.withoutData(ctx, err)
 	}
-	why, err := plan.Changed(ctx)
+	why, err := plan.Changed(ctx, w.gone(ctx)...)
 	if why == "" && err == nil {
 		w.proven = w.provenIn(plan)
 	}
@@ -403,21 +403,23 @@ func (w *guarded) backUp(ctx context.Context) error {
 		return w.withoutData(ctx, err)
 	}
 	w.ran = append(w.ran, res.Hooks...)
-	if res.Result.Complete && res.Result.Backup.Damaged() && !w.mayDelete() { // nothing is deleted, and what there is, is kept
-		w.warn("backup", res.Result.Backup.Name+" holds damaged data: "+damageText(res.Result.Validation))
-		return nil
-	}
-	if !res.Result.Backup.Good() {
+	switch b := res.Result.Backup; {
+	case b.Good():
+		w.say("backup", b.Name)
+	case w.mayDelete() || !res.Result.Whole(w.gone(ctx)):
 		why := "is not complete"
 		if res.Result.Complete {
 			why = "holds damaged data"
 		}
 		return &outcome{
-			code: exitIncomplete, message: fmt.Sprintf("%s %s; docker compose %s was not run", res.Result.Backup.Name, why, w.command.verb),
-			hint: "docker memsys inspect " + res.Result.Backup.Name + " says what is missing; without a backup: " + w.flag("backup", backupNever),
+			code: exitIncomplete, message: fmt.Sprintf("%s %s; docker compose %s was not run", b.Name, why, w.command.verb),
+			hint: "docker memsys inspect " + b.Name + " says what is missing; without a backup: " + w.flag("backup", backupNever),
 		}
+	case b.Damaged(): // nothing is deleted, and what there is, is kept
+		w.warn("backup", b.Name+" holds damaged data: "+damageText(res.Result.Validation))
+	default:
+		w.tellLess(res.Result)
 	}
-	w.say("backup", res.Result.Backup.Name)
 	return nil
 }
 

@@ -17,8 +17,8 @@ import (
 
 // Changed says why the sources are not what the last good backup has of them: the first difference in name, kind, size, owner, mode, times
 // or attributes, or a file whose change time is not older than that backup. It is empty where a new backup would hold the same. Contents
-// are not read.
-func (p *Plan) Changed(ctx context.Context) (string, error) {
+// are not read. Nothing is said of the sources that are named in absent.
+func (p *Plan) Changed(ctx context.Context, absent ...string) (string, error) {
 	if p.Previous == nil {
 		return "there is no good backup yet", nil
 	}
@@ -37,6 +37,9 @@ func (p *Plan) Changed(ctx context.Context) (string, error) {
 	for _, s := range p.Sources {
 		was, ok := left[s.Name]
 		delete(left, s.Name)
+		if slices.Contains(absent, s.Name) {
+			continue
+		}
 		switch {
 		case !ok:
 			return fmt.Sprintf("source %s is not in %s", s.Name, p.Previous.Name), nil

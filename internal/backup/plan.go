@@ -93,6 +93,7 @@ type Source struct {
 	within     string // as LookedSource.Within
 	unreadable int64  // as LookedSource.Unreadable
 	shrunk     string // says how it has shrunk; empty where it has not
+	emptied    bool   // Missing says that it is empty now
 	traits     quiet.Traits
 }
 

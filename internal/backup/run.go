@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/memsys/docker-memsys/internal/archive"
@@ -71,6 +72,16 @@ type Result struct {
 type Missing struct {
 	Name string `json:"name"`
 	Why  string `json:"why"`
+	// Empty: it is there, and holds nothing, though the last good backup has data of it.
+	Empty bool `json:"empty,omitempty"`
+}
+
+// Whole tells that the backup holds all that is there, though it may be incomplete: what it lacks is what the last good backup had more of
+// the sources, and all of those that are named in absent, since they do not exist.
+func (res *Result) Whole(absent []string) bool {
+	lacks := func(m Missing) bool { return !m.Empty && !slices.Contains(absent, m.Name) }
+	unread := func(p archive.Problem) bool { return p.Kind != problemShrunk && p.Kind != problemVanished }
+	return !slices.ContainsFunc(res.Missing, lacks) && !slices.ContainsFunc(res.Problems, unread)
 }
 
 // Seconds are the times of a backup's phases.
@@ -124,20 +135,20 @@ func (r *Runner) Run(ctx context.Context, p *Plan) (res *Result, err error) {
 	if err != nil {
 		return nil, err
 	}
-	res.fill(b, m, report)
+	res.fill(b, p, m, report)
 	res.Seconds.Total = r.since(start)
 	return res, nil
 }
 
 func (r *Runner) since(t time.Time) float64 { return r.Clock().Sub(t).Seconds() }
 
-func (res *Result) fill(b store.Backup, m *archive.Manifest, report *archive.Report) {
+func (res *Result) fill(b store.Backup, p *Plan, m *archive.Manifest, report *archive.Report) {
 	res.Backup, res.Name, res.Path, res.Size = b, b.Name, b.Path, b.Size
 	res.Files, res.Bytes, res.Complete = b.Files, b.Bytes, m.Complete
 	res.SHA256, res.Problems, res.Warnings = report.SHA256, m.Problems, m.Warnings
-	for _, src := range m.Sources {
+	for _, src := range p.Sources {
 		if src.Missing != "" {
-			res.Missing = append(res.Missing, Missing{src.Name, src.Missing})
+			res.Missing = append(res.Missing, Missing{src.Name, src.Missing, src.emptied})
 		}
 	}
 	if b.Size > 0 {

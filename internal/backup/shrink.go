@@ -47,6 +47,7 @@ func (p *Plan) guard(s *Source, was archive.Source) {
 	const consent = "(if it is meant: --accept-shrink)"
 	switch {
 	case s.Entries <= 1 && s.Bytes == 0 && was.Bytes > 0:
+		s.emptied = true
 		s.Missing = fmt.Sprintf("%s is empty, and %s has %d files of it: is a disk not mounted? %s", s.Root, p.Previous.Name, was.Files, consent)
 	case s.Root == was.Path && unmounted(s.within, was.Within):
 		s.Missing = fmt.Sprintf("%s is not on the disk that it was on in %s: is it not mounted? %s", s.Root, p.Previous.Name, consent)
