@@ -41,17 +41,58 @@ func (a *app) findCompose(ctx context.Context) {
 // usesFirst tells that the first Compose is run.
 func (a *app) usesFirst() bool { return a.standalone != nil && a.standalone.First() }
 
-// refuseForFirst refuses what the first Compose would get wrong; what it does not know it refuses itself.
+// firstFlags are the flags that the first Compose has for a verb.
+func firstFlags(verb string) *pflag.FlagSet {
+	set := pflag.NewFlagSet("docker-compose "+verb, pflag.ContinueOnError)
+	set.BoolP("help", "h", false, "")
+	if verb != "pull" {
+		set.IntP("timeout", "t", 0, "")
+	}
+	switch verb {
+	case "up":
+		bools(set, "abort-on-container-exit", "always-recreate-deps", "attach-dependencies", "build", "force-recreate", "no-build", "no-color", "no-deps",
+			"no-log-prefix", "no-recreate", "no-start", "quiet-pull", "remove-orphans")
+		set.BoolP("detach", "d", false, "")
+		set.BoolP("renew-anon-volumes", "V", false, "")
+		texts(set, "exit-code-from", "scale")
+	case "down":
+		bools(set, "remove-orphans")
+		set.BoolP("volumes", "v", false, "")
+		texts(set, "rmi")
+	case "pull":
+		bools(set, "ignore-pull-failures", "include-deps", "no-parallel", "parallel")
+		set.BoolP("quiet", "q", false, "")
+	}
+	return set
+}
+
+// stranger is the first flag of the command that is not in a set; empty where there is none.
+func (c *composeCommand) stranger(known *pflag.FlagSet) string {
+	for args := c.args; len(args) > 0 && args[0] != "--"; {
+		n := 1
+		if len(args[0]) > 1 && args[0][0] == '-' {
+			if n = globalWidth(known, args[0]); n == 0 {
+				return args[0]
+			}
+		}
+		args = args[min(n, len(args)):]
+	}
+	return ""
+}
+
+// refuseForFirst refuses what the first Compose would get wrong. Of a flag that it does not have, it prints its help and ends well, with nothing done.
 func (a *app) refuseForFirst(c *composeCommand) error {
 	if !a.usesFirst() {
 		return nil
 	}
 	what := ""
-	switch {
+	switch flag := c.stranger(firstFlags(c.verb)); {
 	case c.on("dry-run") || a.flags.compose.dryRun:
 		what = "has no --dry-run"
 	case len(a.flags.envFiles) > 1:
 		what = "takes one --env-file"
+	case flag != "":
+		what = "has no " + flag
 	default:
 		return nil
 	}

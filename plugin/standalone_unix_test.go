@@ -75,6 +75,8 @@ func TestTheFirstComposeIsRunWhereDockerHasNone(t *testing.T) {
 func TestTheFirstComposeIsNotAskedForWhatItDoesOtherwise(t *testing.T) {
 	for what, set := range map[string]func(*app) []string{
 		"has no --dry-run":     func(*app) []string { return []string{"--dry-run"} },
+		"has no --wait":        func(*app) []string { return []string{"-t", "3", "--wait", "app"} },
+		"has no --no-such":     func(*app) []string { return []string{"app", "--no-such"} },
 		"takes one --env-file": func(a *app) []string { a.flags.envFiles = []string{"compose.yaml", "compose.yaml"}; return nil },
 	} {
 		a, _, started := withoutPlugin(t, "1.29.2")
