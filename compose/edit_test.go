@@ -172,3 +172,38 @@ func TestTheBackupsDirectoryIsWrittenAsItLies(t *testing.T) {
 	got, _ := edited(t, t.TempDir(), map[string]string{"compose.yaml": "services: {a: {image: x, volumes: ['/opt/$$x/backups:/b']}}\n"}, false)
 	assert.Assert(t, strings.Contains(got, "  backups: /opt/$$x/backups\n"), got)
 }
+
+// TestEveryProjectOfTheRecordsCanBeAddedTo: in whichever way it is written, it is added to so that it stays what it was, or is left alone.
+func TestEveryProjectOfTheRecordsCanBeAddedTo(t *testing.T) {
+	t.Setenv("HOME", "/home/someone")
+	left := map[string]string{
+		"stdin": "is no file on this machine", "documents": "it does not hold exactly one document",
+	}
+	for _, c := range testCases(t) {
+		t.Run(c.name, func(t *testing.T) {
+			o := c.options(t)
+			p, err := Load(t.Context(), o)
+			assert.NilError(t, err)
+			e, err := p.Edit(t.Context(), true)
+			if why := left[c.name]; why != "" {
+				assert.ErrorContains(t, err, why)
+				return
+			}
+			assert.NilError(t, err)
+			at := 0
+			for line := range strings.Lines(string(e.Old)) { // the old lines are all there, in their order
+				line = strings.TrimSuffix(line, "\n")
+				i := strings.Index(string(e.New[at:]), line)
+				if strings.ContainsAny(line, "{[") && i < 0 {
+					continue // within its signs it was added to
+				}
+				assert.Assert(t, i >= 0, "%q is gone", line)
+				at += i + len(line)
+			}
+			o.contents = map[string][]byte{e.Path: e.New}
+			next, err := Load(t.Context(), o)
+			assert.NilError(t, err)
+			assert.Assert(t, next.model.AllServices()[ProviderType].Provider != nil)
+		})
+	}
+}
