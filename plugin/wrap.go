@@ -301,13 +301,22 @@ func (w *guarded) needsBackup(ctx context.Context) (string, error) {
 	if always {
 		return "as asked", nil
 	}
+	print, err := w.printAll(ctx)
+	if err != nil {
+		return "", err
+	}
+	if b := w.sameAs(ctx, print); b != nil {
+		w.proven = w.provenIn(b)
+		return "", nil
+	}
 	plan, err := w.planBackup(ctx, w.wish())
 	if err != nil {
 		return "", w.withoutData(ctx, err)
 	}
 	why, err := plan.Changed(ctx, w.gone(ctx)...)
 	if why == "" && err == nil {
-		w.proven = w.provenIn(plan)
+		w.proven = w.provenIn(plan.Previous)
+		w.keepSame(plan.Previous, print)
 	}
 	return why, err
 }

@@ -247,3 +247,46 @@ func TestDamageThatTheBackupFindsStopsNoUp(t *testing.T) {
 	assert.NilError(t, w.backUp(t.Context()))
 	ends(t, w, exitDone, "the data is as in memory_backup_")
 }
+
+// TestWhatWasFoundToBeAsInTheLastBackupIsNotComparedAgain: until a file, a setting or the backup is another.
+func TestWhatWasFoundToBeAsInTheLastBackupIsNotComparedAgain(t *testing.T) {
+	w, _ := upAfter(t)
+	w.opts.backup = backupAuto
+	file := filepath.Join(w.WorkingDir, "data", "memories.json")
+	assert.NilError(t, os.WriteFile(file, []byte(`[{"id": "1", "content": "a"}]`), 0o600))
+	known := func() string {
+		print, err := w.printAll(t.Context())
+		assert.NilError(t, err)
+		if b := w.sameAs(t.Context(), print); b != nil {
+			return b.Name
+		}
+		return ""
+	}
+	needs := func(text string) {
+		t.Helper()
+		why, err := w.needsBackup(t.Context())
+		assert.NilError(t, err)
+		assert.Assert(t, (text == "") == (why == "") && strings.Contains(why, text), "%q", why)
+	}
+	needs("there is no good backup yet")
+	assert.NilError(t, w.backUp(t.Context()))
+	assert.Equal(t, known(), "")
+	needs("")
+	first := known()
+	assert.Assert(t, first != "")
+	needs("")
+	assert.Equal(t, w.proven, first)
+	w.Config.Exclude = []string{"*.tmp"}
+	assert.Equal(t, known(), "")
+	w.Config.Exclude = nil
+	assert.Equal(t, known(), first)
+	assert.NilError(t, os.WriteFile(file, []byte(`[{"id": "1", "content": "b"}]`), 0o600))
+	assert.Equal(t, known(), "")
+	needs("memories.json")
+	assert.NilError(t, w.backUp(t.Context()))
+	needs("")
+	second := known()
+	assert.Assert(t, second != "" && second != first)
+	assert.NilError(t, os.Remove(filepath.Join(w.Store.Path, second)))
+	assert.Equal(t, known(), "")
+}

@@ -149,12 +149,12 @@ func (w *guarded) inBackup(ctx context.Context) string {
 	if why, err := plan.Changed(ctx); why != "" || err != nil {
 		return ""
 	}
-	return w.provenIn(plan)
+	return w.provenIn(plan.Previous)
 }
 
-// provenIn is the name of the last good backup if its data was looked at as closely as wanted, and is in order.
-func (w *guarded) provenIn(plan *backup.Plan) string {
-	if b := plan.Previous; b != nil && proves(b, inventory.Depth(w.Config.Validate)) {
+// provenIn is the name of a good backup if its data was looked at as closely as wanted, and is in order.
+func (w *guarded) provenIn(b *store.Backup) string {
+	if b != nil && proves(b, inventory.Depth(w.Config.Validate)) {
 		return b.Name
 	}
 	return ""
