@@ -13,6 +13,7 @@ import (
 const usage = `bench gen    -out DIR [-size 600MB] [-scale 1] [-seed 1]   make a store
 bench records -out DIR [-files 200000] [-each 10] [-seed 1]  make memory files
 bench run    [flags]                                        measure; see bench run -h
+bench up     [-project DIR] [-pairs 20]                       measure docker memsys up against docker compose up on a project that runs
 bench report -in FILE [-format text|markdown]               show what a run has saved`
 
 var errUsage = errors.New(usage)
@@ -38,6 +39,8 @@ func command(ctx context.Context, args []string) error {
 		return records(ctx, args[1:], os.Stdout)
 	case "run":
 		return run(ctx, args[1:], os.Stdout, os.Stderr)
+	case "up":
+		return up(ctx, args[1:], os.Stdout)
 	case "report":
 		return show(args[1:], os.Stdout)
 	}

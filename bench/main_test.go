@@ -37,9 +37,37 @@ func TestSavedReportIsShownAgain(t *testing.T) {
 }
 
 func TestWrongUseSaysHow(t *testing.T) {
-	for _, args := range [][]string{nil, {"help"}, {"gen"}, {"records"}} {
+	for _, args := range [][]string{nil, {"help"}, {"gen"}, {"records"}, {"up", "-pairs", "0"}, {"up", "more"}} {
 		assert.ErrorIs(t, command(t.Context(), args), errUsage)
 	}
 	_, err := numbers("1,x")
 	assert.ErrorContains(t, err, "not a list of numbers")
+}
+
+func TestTheMiddleOfPairs(t *testing.T) {
+	assert.Equal(t, middle([]float64{3, 1, 2}), 2.0)
+	assert.Equal(t, middle([]float64{4, 1, 2, 3}), 2.5)
+}
+
+// TestAnUpIsMeasuredInPairs: each in turn, what came before the first pair not counted, and a project that takes too long is told.
+func TestAnUpIsMeasuredInPairs(t *testing.T) {
+	dir := t.TempDir()
+	docker := func(more string) {
+		script := "#!/bin/sh\necho \"$*\" >>calls\n" + more
+		assert.NilError(t, os.WriteFile(filepath.Join(dir, "docker"), []byte(script), 0o700))
+	}
+	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+	docker("")
+	var out bytes.Buffer
+	args := []string{"up", "-project", dir, "-pairs", "2", "-settle", "1ms"}
+	assert.NilError(t, up(t.Context(), args[1:], &out))
+	assert.Assert(t, strings.Contains(out.String(), "2 pairs"), out.String())
+	calls, err := os.ReadFile(filepath.Join(dir, "calls"))
+	assert.NilError(t, err)
+	m, c := "memsys up -d\n", "compose up -d\n"
+	assert.Equal(t, string(calls), m+m+c+c+m+m+c)
+	docker("[ \"$1\" = compose ] || sleep 0.5\n")
+	assert.ErrorIs(t, up(t.Context(), args[1:], io.Discard), errMissed)
+	docker("exit 3\n")
+	assert.ErrorContains(t, up(t.Context(), args[1:], io.Discard), "bring up")
 }
