@@ -147,13 +147,14 @@ func (g *guardFacts) holdsVolume(ctx context.Context, m engine.Mount, p compose.
 	return err == nil
 }
 
-// holds tells that a file of the same size and time is there: what was copied, and not changed since.
+// holds tells that a file of the same size and time is there: what was copied, and not changed since. On its way through an engine a time is
+// cut or rounded to the second.
 func holds(name string, size int64, at time.Time, mode fs.FileMode) bool {
 	info, err := os.Lstat(name)
 	if err != nil || info.Mode().Type() != mode.Type() {
 		return false
 	}
-	return !mode.IsRegular() || info.Size() == size && info.ModTime().Truncate(time.Second).Equal(at.Truncate(time.Second))
+	return !mode.IsRegular() || info.Size() == size && info.ModTime().Sub(at).Abs() <= time.Second
 }
 
 // layer is what lies in a container's own layer, looked at when it is asked for.
