@@ -404,7 +404,7 @@ func (w *guarded) backUp(ctx context.Context) error {
 		return err
 	}
 	w.say("backup", why)
-	if err := w.Store.Ensure(); err != nil {
+	if err := w.ensureStore(ctx); err != nil {
 		return err
 	}
 	res, err := w.hookedBackup(ctx, w.wish(), w.opts.noHooks)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -65,7 +66,7 @@ func (w *guarded) holdAndBackUp(ctx context.Context) error {
 	if err := errors.Join(w.refusePaused(), w.refuseMissing(ctx)); err != nil {
 		return err
 	}
-	if err := w.Store.Ensure(); err != nil {
+	if err := w.ensureStore(ctx); err != nil {
 		return err
 	}
 	w.cold = &cold{held: &quiesce.Held{}, hooks: w.backupHooks(nil, w.opts.noHooks)}
@@ -133,6 +134,14 @@ func (w *guarded) thereIsData(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	return false, nil
+}
+
+// ensureStore makes the backups directory. A helper sees what was there when it began: the next one sees it.
+func (s *session) ensureStore(ctx context.Context) error {
+	if _, err := os.Stat(s.Store.Path); err != nil {
+		s.leave(ctx)
+	}
+	return s.Store.Ensure()
 }
 
 // hasVolumes tells whether the engine has volumes of the project that a backup would hold.

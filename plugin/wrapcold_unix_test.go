@@ -131,6 +131,14 @@ func (b *coldBed) wrap(ctx context.Context, line string, code int, meanwhile fun
 	return err
 }
 
+// again lets the next docker compose begin.
+func (b *coldBed) again() {
+	b.t.Helper()
+	for _, name := range []string{"begun", "go"} {
+		assert.NilError(b.t, os.Remove(filepath.Join(b.dir, name)))
+	}
+}
+
 func (b *coldBed) pending() (*journal.Interrupted, error) {
 	dir, err := b.app.stateDir()
 	assert.NilError(b.t, err)
@@ -177,7 +185,7 @@ func TestWithoutAGoodBackupNothingIsDeletedAndServicesRunAgain(t *testing.T) {
 		fault func(b *coldBed) // while the last service is stopped
 		says  string
 	}{
-		{func(b *coldBed) { assert.NilError(b.t, os.Remove(filepath.Join(b.dir, "more"))) }, "is not complete; docker compose down was not run, the services run as before"},
+		{func(b *coldBed) { assert.NilError(b.t, os.RemoveAll(filepath.Join(b.dir, "more"))) }, "is not complete; docker compose down was not run, the services run as before"},
 		{func(b *coldBed) { b.write("data/memory.json", `{"id":"1",`) }, "holds damaged data; docker compose down was not run, the services run as before"},
 		{func(b *coldBed) {
 			assert.NilError(b.t, os.Rename(filepath.Join(b.dir, "data"), filepath.Join(b.dir, "away")))
@@ -186,6 +194,9 @@ func TestWithoutAGoodBackupNothingIsDeletedAndServicesRunAgain(t *testing.T) {
 		b := newColdBed(t)
 		b.write("compose.yaml", strings.Replace(coldProject, `store, volumes: ["./data:/data"]`, `store, volumes: ["./data:/data", "./more:/x"]`, 1))
 		assert.NilError(t, os.Mkdir(filepath.Join(b.dir, "more"), 0o700))
+		b.write("more/memory.json", `{"id":"3"}`)
+		assert.NilError(t, b.wrap(t.Context(), "up -d --no-ready", 0, func() {})) // what a backup has is missing once it is gone
+		b.again()
 		before := b.states()
 		b.fake.After(func(call enginetest.Call) error {
 			if call.Name == "Stop" && call.Object == b.ids["store"] {
@@ -205,6 +216,11 @@ func TestWithoutAGoodBackupNothingIsDeletedAndServicesRunAgain(t *testing.T) {
 func TestWhatCannotBeBackedUpIsToldBeforeAnythingIsStopped(t *testing.T) {
 	b := newColdBed(t)
 	b.write("compose.yaml", strings.Replace(coldProject, `store, volumes: ["./data:/data"]`, `store, volumes: ["./data:/data", "./nowhere:/x"]`, 1))
+	assert.NilError(t, os.Mkdir(filepath.Join(b.dir, "nowhere"), 0o700))
+	b.write("nowhere/memory.json", `{"id":"3"}`)
+	assert.NilError(t, b.wrap(t.Context(), "up -d --no-ready", 0, func() {}))
+	b.again()
+	assert.NilError(t, os.RemoveAll(filepath.Join(b.dir, "nowhere")))
 	v := judge(b.wrap(t.Context(), "down -v", -1, nil), false, false)
 	assert.Equal(t, v.Code, exitFailed)
 	assert.Assert(t, strings.Contains(v.Message, "source nowhere cannot be backed up"), v.Message)
@@ -459,4 +475,20 @@ func TestAfterDownTheDataIsSaidToBeThere(t *testing.T) {
 		b.app.closeDisplay()
 		assert.Assert(t, strings.Contains(b.said.String(), c.says), "%s\nwant: %s", b.said, c.says)
 	}
+}
+
+// A project's volumes are made by its first up: that they are not there yet stops neither that nor a down -v.
+func TestVolumesThatAreNotThereYetStopNothing(t *testing.T) {
+	b := newColdBed(t)
+	b.write("compose.yaml", strings.Replace(coldProject, `store, volumes: ["./data:/data"]`, `store, volumes: ["./data:/data", "made:/x"]`, 1)+"volumes: {made: {}}\n")
+	assert.NilError(t, b.wrap(t.Context(), "up -d --no-ready", 0, func() {}))
+	first := b.good()
+	assert.Equal(t, first.Reason, "before-up")
+	b.app.closeDisplay()
+	assert.NilError(t, b.app.openDisplay())
+	b.again()
+	assert.NilError(t, b.wrap(t.Context(), "up -d --no-ready", 0, func() {}))
+	assert.Equal(t, b.good().Name, first.Name, "nothing has changed")
+	b.again()
+	assert.NilError(t, b.wrap(t.Context(), "down -v", 0, func() { assert.Equal(t, b.good().Reason, "before-down") }))
 }

@@ -1,0 +1,261 @@
+//go:build e2e && unix
+
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"gotest.tools/v3/assert"
+	"gotest.tools/v3/icmd"
+	"gotest.tools/v3/poll"
+
+	"github.com/memsys/docker-memsys/internal/engine"
+	"github.com/memsys/docker-memsys/internal/journal"
+)
+
+// downVictim is a project whose down -v is struck: the writer and the reader run, off was stopped by its user.
+type downVictim struct {
+	lastWord
+	*victim
+}
+
+// newDownVictim brings it up once, so that it has a journal.
+func newDownVictim(t *testing.T) *downVictim {
+	p := newLastWord(t)
+	client, err := engine.Dial(engine.Endpoint{Host: os.Getenv("DOCKER_HOST")})
+	assert.NilError(t, err)
+	t.Cleanup(func() { assert.Check(t, client.Close()) })
+	v := &downVictim{p, &victim{Project: p.Project, engine: client, ids: map[string]string{}}}
+	off := "  off:\n    image: " + Busybox + "\n    command: [sleep, '1000']\n    stop_signal: SIGKILL\n    volumes: ['store:/store:ro']\n    network_mode: none\nvolumes:"
+	p.Write("compose.yaml", strings.Replace(p.Read("compose.yaml"), "volumes:\n  store", off+"\n  store", 1))
+	v.bring()
+	p.Standalone("backup").Assert(t, icmd.Success)
+	return v
+}
+
+// bring brings all services into the state of before, whatever they are in.
+func (v *downVictim) bring() {
+	v.victim.t.Helper()
+	v.lastWord.Compose("up", "--detach").Assert(v.victim.t, icmd.Success)
+	for _, service := range []string{"writer", "reader", "off"} {
+		v.ids[service] = v.lastWord.Container(service)
+	}
+	v.lastWord.Docker("stop", v.ids["off"]).Assert(v.victim.t, icmd.Success)
+	v.writes()
+}
+
+// found is what the services are in: "before", "removed", or which states they have.
+func (v *downVictim) found() string {
+	v.victim.t.Helper()
+	var states []string
+	for _, service := range []string{"writer", "reader", "off"} {
+		c, err := v.engine.Container(v.victim.t.Context(), v.ids[service])
+		if err != nil {
+			assert.ErrorIs(v.victim.t, err, engine.ErrNotFound)
+			states = append(states, "gone")
+			continue
+		}
+		states = append(states, string(c.State))
+	}
+	switch all := strings.Join(states, " "); all {
+	case "running running exited":
+		return "before"
+	case "gone gone gone":
+		return "removed"
+	default:
+		return all
+	}
+}
+
+// afterwards puts everything in order with the next command, and checks that services are as they were or as docker compose has left
+// them, that the command says so, and that no memory is lost.
+func (v *downVictim) afterwards(was *journal.Interrupted) string {
+	v.victim.t.Helper()
+	result := v.lastWord.Standalone("recover", "--progress", "plain")
+	result.Assert(v.victim.t, icmd.Success)
+	assert.Equal(v.victim.t, strings.Contains(result.Combined(), "the down of "), was != nil, result.Combined())
+	assert.Assert(v.victim.t, v.pending() == nil)
+	found := v.found()
+	switch found {
+	case "before":
+		v.writes()
+	case "removed":
+	default: // docker compose was killed on its way, or has failed
+		assert.Assert(v.victim.t, strings.Contains(result.Combined(), "docker compose down has removed"), "%s: %s", found, result.Combined())
+		assert.Assert(v.victim.t, !strings.Contains(found, "running"), found)
+	}
+	if v.lastWord.volume() == "" {
+		Code(v.victim.t, v.lastWord.Standalone("restore", "--yes", "latest"), 0)
+		assert.Equal(v.victim.t, v.memories(), v.written())
+	}
+	return found
+}
+
+// struck starts a command and strikes it when n records are in the journal, after a time; it returns how many there were, 0: it came too late.
+func (v *downVictim) struck(n int, after time.Duration, signal syscall.Signal, args ...string) (records int, p *Process) {
+	v.victim.t.Helper()
+	w := v.watchJournal()
+	defer w.file.Close()
+	p = v.lastWord.Start(PluginPath(), args...)
+	for end := time.Now().Add(eventLimit); time.Now().Before(end); runtime.Gosched() {
+		select {
+		case <-p.done:
+			return 0, p
+		default:
+		}
+		if w.records() < n {
+			continue
+		}
+		if after > 0 {
+			timer := time.NewTimer(after)
+			defer timer.Stop()
+			select {
+			case <-p.done:
+				return 0, p
+			case <-timer.C:
+			}
+		}
+		p.Signal(syscall.SIGSTOP)
+		records = w.records()
+		p.Signal(signal)
+		p.Signal(syscall.SIGCONT)
+		p.Wait()
+		return records, p
+	}
+	v.victim.t.Fatalf("record %d did not come: %s", n, p.Output())
+	return 0, p
+}
+
+// downRecords is how many records a down -v has, about.
+const downRecords = 10
+
+// Issue 5, "What it must show" 7: kill -9 of a down -v at each step.
+func TestDownWithVolumesKilledAtEveryStep(t *testing.T) {
+	direct.set(t)
+	v := newDownVictim(t)
+	rounds, random := Campaign(t, 4*downRecords, 5)
+	seen := map[string]int{}
+	hits := 0
+	for _, pick := range random.Perm(4 * downRecords)[:rounds] {
+		n, after := 1+pick%downRecords, time.Duration(0)
+		if pick >= 2*downRecords {
+			after = time.Duration(random.IntN(400)) * time.Millisecond
+		}
+		reached, _ := v.struck(n, after, syscall.SIGKILL, "down", "-v")
+		noProcess(t, "__guardian")
+		was := v.pending()
+		step := lastStep(was)
+		found := v.afterwards(was)
+		t.Logf("killed at record %d (wanted %d, %s later), %s: %s", reached, n, after, step, found)
+		if seen[found]++; reached > 0 {
+			hits++
+		}
+		v.bring()
+	}
+	t.Logf("services were found: %v", seen)
+	assert.Assert(t, hits*2 >= rounds, "only %d of %d rounds killed anything", hits, rounds)
+}
+
+// An up that may replace volumes: what docker compose has not replaced runs again.
+func TestUpThatMayReplaceVolumesKilledAtEveryStep(t *testing.T) {
+	direct.set(t)
+	v := newDownVictim(t)
+	rounds, random := Campaign(t, 2*downRecords, 3)
+	hits := 0
+	for _, pick := range random.Perm(2 * downRecords)[:rounds] {
+		n := 1 + pick%downRecords
+		reached, p := v.struck(n, 0, syscall.SIGKILL, "up", "-d", "-y", "--no-ready")
+		noProcess(t, "__guardian")
+		was := v.pending()
+		result := v.lastWord.Standalone("recover", "--progress", "plain")
+		result.Assert(t, icmd.Success)
+		assert.Equal(t, strings.Contains(result.Combined(), "the up of "), was != nil, result.Combined())
+		found := v.found()
+		t.Logf("killed at record %d (wanted %d), %s: %s", reached, n, lastStep(was), found)
+		if reached > 0 {
+			hits++
+		} else {
+			t.Logf("it came too late: %s", p.Output())
+		}
+		assert.Assert(t, found == "before" || strings.HasPrefix(found, "running running "), "%s: %s", found, result.Combined()) // up starts off too
+		v.writes()
+		v.bring()
+	}
+	assert.Assert(t, hits*2 >= rounds, "only %d of %d rounds killed anything", hits, rounds)
+}
+
+// Ctrl-C at each step: the run itself puts services back, or leaves them as docker compose has.
+func TestDownWithVolumesInterruptedAtEveryStep(t *testing.T) {
+	direct.set(t)
+	v := newDownVictim(t)
+	rounds, random := Campaign(t, 2*downRecords, 3)
+	seen := map[string]int{}
+	for _, pick := range random.Perm(2 * downRecords)[:rounds] {
+		n := 1 + pick%downRecords
+		reached, p := v.struck(n, 0, syscall.SIGINT, "down", "-v")
+		code := p.Wait()
+		was := v.pending()
+		assert.Assert(t, was == nil, "it was left to others: %+v", was)
+		found := v.found()
+		t.Logf("interrupted at record %d (wanted %d): exit code %d, %s", reached, n, code, found)
+		switch found {
+		case "before":
+			assert.Assert(t, code == 130 || reached == 0, "%d: %s", code, p.Output())
+			v.writes()
+		case "removed":
+		default:
+			assert.Assert(t, strings.Contains(p.Output(), "docker compose down has removed"), "%s: %s", found, p.Output())
+		}
+		seen[found]++
+		if v.lastWord.volume() == "" {
+			Code(t, v.lastWord.Standalone("restore", "--yes", "latest"), 0)
+			assert.Equal(t, v.memories(), v.written())
+		}
+		v.bring()
+	}
+	t.Logf("services were found: %v", seen)
+}
+
+// Ctrl-C in a terminal reaches docker compose too.
+func TestCtrlCInATerminalWhileServicesAreBackedUpBringsThemBack(t *testing.T) {
+	direct.set(t)
+	v := newDownVictim(t)
+	p := v.lastWord.RunTTY("docker", "memsys", "down", "-v")
+	p.WaitFor("services are stopped before their data is deleted")
+	p.Interrupt()
+	assert.Equal(t, p.Wait(), 130, p.Output())
+	assert.Equal(t, v.found(), "before")
+	v.writes()
+	assert.Assert(t, v.pending() == nil)
+}
+
+// A docker compose that outlives the run that started it is waited for: nothing is started that it is about to remove.
+func TestTheNextCommandWaitsForTheDockerComposeOfAKilledRun(t *testing.T) {
+	direct.set(t)
+	v := newDownVictim(t)
+	w := v.watchJournal()
+	defer w.file.Close()
+	p := v.lastWord.Start(PluginPath(), "down", "-v")
+	held := func() bool { was := v.pending(); return was != nil && lastStep(was) == "quiesce.handed" }
+	if !killWhen(t, p, held) {
+		t.Logf("it came too late: %s", p.Output())
+	}
+	was := v.pending()
+	found := v.afterwards(was)
+	t.Logf("%s: %s", lastStep(was), found)
+	poll.WaitOn(t, func(poll.LogT) poll.Result { // nobody changes it any more
+		if is := v.found(); is != found {
+			return poll.Error(fmt.Errorf("services were %s and are %s", found, is))
+		}
+		if len(plugins(t, "compose", 0)) > 0 {
+			return poll.Continue("docker compose is still at work")
+		}
+		return poll.Success()
+	}, poll.WithTimeout(eventLimit))
+}
