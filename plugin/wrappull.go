@@ -24,6 +24,9 @@ const keepLayout = "20060102T150405Z"
 // longestTag is how long the engine lets a tag be.
 const longestTag = 128
 
+// mostKept is how many images of a service one second can keep.
+const mostKept = 99
+
 // afterPull is how long it may take to look at the images once a pull has ended, however it did.
 const afterPull = time.Minute
 
@@ -51,10 +54,12 @@ func (w *guarded) keepImages(ctx context.Context) error {
 		if err != nil {
 			return errors.Join(err, w.dropKept(ctx))
 		}
-		for i, k := range found {
+		for _, k := range found {
 			if k.Tag = keptAs(k.Image, w.Name, svc.Name); k.Tag == "" {
-				k.Tag = keepTag(w.Name, svc.Name, stamp, i)
-				if err := w.Engine.TagImage(ctx, k.ID, k.Tag); err != nil {
+				if k.Tag, err = w.freeTag(ctx, svc.Name, stamp); err == nil {
+					err = w.Engine.TagImage(ctx, k.ID, k.Tag)
+				}
+				if err != nil {
 					return errors.Join(err, w.dropKept(ctx))
 				}
 			}
@@ -62,6 +67,19 @@ func (w *guarded) keepImages(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// freeTag is a name for an image of a service that no image has: a pull of the same second may have kept another.
+func (w *guarded) freeTag(ctx context.Context, service, stamp string) (string, error) {
+	for n := range mostKept {
+		tag := keepTag(w.Name, service, stamp, n)
+		if _, err := w.Engine.Image(ctx, tag); errors.Is(err, engine.ErrNotFound) {
+			return tag, nil
+		} else if err != nil {
+			return "", err
+		}
+	}
+	return "", fmt.Errorf("keep the image of service %s: all names of this second are taken", service)
 }
 
 // pulledServices are those whose images docker compose pull may pull. One by digest cannot be replaced.

@@ -68,6 +68,28 @@ func TestAPullThatChangesNothingLeavesNoNameBehind(t *testing.T) {
 	}
 }
 
+// A second pull of the same second must not take the name away that keeps what the first one replaced.
+func TestTwoPullsOfOneSecondKeepBothImages(t *testing.T) {
+	w, fake := pulling(t, image("a", "app"))
+	pull := func(id string) {
+		t.Helper()
+		again := &guarded{session: w.session, command: w.command}
+		assert.NilError(t, again.keepImages(t.Context()))
+		if id != "" {
+			pulled(t, fake, image(id))
+		}
+		assert.NilError(t, again.tellPulled(t.Context(), nil))
+	}
+	pull("b")
+	pull("")
+	pull("c")
+	for id, name := range map[string]string{"a": keptName, "b": keptName + ".2"} {
+		kept, err := fake.Image(t.Context(), name)
+		assert.NilError(t, err)
+		assert.Equal(t, kept.ID, image(id).ID)
+	}
+}
+
 func TestAFirstPullReplacesNothing(t *testing.T) {
 	w, fake := pulling(t)
 	assert.NilError(t, w.keepImages(t.Context()))
@@ -92,12 +114,12 @@ func TestAPullKeepsWhatAContainerStillRuns(t *testing.T) {
 		assert.Equal(t, kept.ID, image(id).ID, name)
 	}
 
-	// Another pull keeps them under the names that they have.
+	// Another pull keeps what runs under the name that it has, and takes no name that keeps another.
 	again := &guarded{session: w.session, command: w.command}
 	assert.NilError(t, again.keepImages(t.Context()))
 	tags := []string{again.kept[0].Tag, again.kept[1].Tag}
 	slices.Sort(tags)
-	assert.DeepEqual(t, tags, []string{keptName, keptName + ".2"})
+	assert.DeepEqual(t, tags, []string{keptName + ".2", keptName + ".3"})
 }
 
 // TestAnImageThatCannotBeKeptStopsThePull, and no name of it is left.
