@@ -84,7 +84,8 @@ type Watch struct {
 // history is what was seen of a container before.
 type history struct {
 	name, service, number string
-	restarts              int // that it had when it was seen first
+	restarts              int       // that it had when it was seen first
+	since                 time.Time // of its last start
 	started               bool
 	first                 time.Time // when it was seen first after its start
 }
@@ -103,6 +104,7 @@ func (w *Watch) See(now time.Time, all []engine.Container) Report {
 		if w.seen[c.ID] == nil {
 			w.seen[c.ID] = &history{name: c.Name, service: c.Service, number: c.Number, restarts: c.Restarts}
 		}
+		w.seen[c.ID].since = c.Started
 		one := w.judge(now, c)
 		one.Container, one.Service = c.Name, c.Service
 		r.All = append(r.All, one)
@@ -149,14 +151,15 @@ func (w *Watch) service(name string) (Service, bool) {
 	return w.o.Services[i], true
 }
 
-// gone are the containers that were there and have no successor. Those that have are forgotten.
+// gone are the containers that were there and have no successor. Those that have are forgotten, as are those that the command beside which we
+// watch has not started: of a service of which there are too many, it removes some.
 func (w *Watch) gone(mine []engine.Container) []Standing {
 	var out []Standing
 	for id, h := range w.seen {
 		if slices.ContainsFunc(mine, func(c engine.Container) bool { return c.ID == id }) {
 			continue
 		}
-		if slices.ContainsFunc(mine, func(c engine.Container) bool { return c.Service == h.service && c.Number == h.number }) {
+		if w.o.Beside && h.since.Before(w.o.Began) || slices.ContainsFunc(mine, func(c engine.Container) bool { return c.Service == h.service && c.Number == h.number }) {
 			delete(w.seen, id)
 			continue
 		}
@@ -171,7 +174,7 @@ func (w *Watch) judge(now time.Time, c engine.Container) Standing {
 	waiting := w.o.Beside && (c.State == engine.Created || stopped && c.Ended.Before(w.o.Began))
 	h := w.seen[c.ID]
 	if waiting {
-		h.started = false
+		h.started, h.restarts = false, 0 // a start counts anew
 		return Standing{State: Waiting, Text: "is not started yet"}
 	}
 	if !h.started {

@@ -218,6 +218,30 @@ func TestBesideComposeWhatSomebodyHasStoppedHasNotFailed(t *testing.T) {
 	}
 }
 
+// TestBesideComposeWhatItRemovesHasNotFailed: of a service that is to have fewer containers. What it has started and somebody removes has.
+func TestBesideComposeWhatItRemovesHasNotFailed(t *testing.T) {
+	w := New(Options{Services: []Service{{Name: "app"}}, Stable: 10 * second, Timeout: 90 * second, Began: start, Beside: true})
+	second2 := box(-day, func(c *engine.Container) { c.ID, c.Name, c.Number = "2", "p-app-2", "2" })
+	assert.Equal(t, w.See(at(0), []engine.Container{box(-day), second2}).State, Up)
+	r := w.See(at(second), []engine.Container{box(-day)})
+	assert.Equal(t, r.State, Up, "%+v", r)
+	assert.Equal(t, len(r.All), 1)
+	third := box(second, func(c *engine.Container) { c.ID, c.Name, c.Number = "3", "p-app-3", "3" })
+	assert.Equal(t, w.See(at(2*second), []engine.Container{box(-day), third}).State, Waiting)
+	assert.Equal(t, w.See(at(3*second), []engine.Container{box(-day)}).State, Failed)
+}
+
+// TestBesideComposeRestartsCountFromTheStart: the engine counts them anew when somebody starts a container.
+func TestBesideComposeRestartsCountFromTheStart(t *testing.T) {
+	w := New(Options{Services: []Service{{Name: "app"}}, Stable: 10 * second, Timeout: 90 * second, Began: start, Beside: true})
+	restarts := func(n int) func(*engine.Container) { return func(c *engine.Container) { c.Restarts = n } }
+	play(t, w, []look{
+		{0, []engine.Container{box(-day, exited(3, "on-failure"), restarts(5))}, Waiting, "is not started yet"},
+		{second, []engine.Container{box(second)}, Waiting, "must run for 10s"},
+		{22 * second, []engine.Container{box(21*second, restarts(4))}, Failed, "restarted 4 times and does not come to rest"},
+	})
+}
+
 func TestTheNextLookIsWhenSomethingCanHaveChanged(t *testing.T) {
 	w := New(Options{Services: []Service{{Name: "app"}}, Stable: 10 * second, Timeout: 90 * second, Began: start})
 	assert.Equal(t, w.See(at(second), []engine.Container{box(0)}).Again, later)
