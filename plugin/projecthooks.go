@@ -62,6 +62,7 @@ func (s *session) onFailure(ctx context.Context, op hooks.Operation, c *composeC
 	if len(all) == 0 {
 		return
 	}
+	s.app.run = "" // nobody has the project any more: a docker compose in it is guarded like any other
 	r := s.hookRunner(op)
 	r.Journal, r.Message.Result, r.Message.Backup = nil, s.hookResult(op, err), s.backedUp()
 	if c != nil {

@@ -96,6 +96,17 @@ func TestTheProjectsHooksAreAroundAWrappedCommand(t *testing.T) {
 	assert.Equal(t, events, "")
 }
 
+// TestAfterTheRunADockerComposeIsGuardedAgain: the mark of the run, with which a provider leaves the work to it, is gone with the lock.
+func TestAfterTheRunADockerComposeIsGuardedAgain(t *testing.T) {
+	s := openHookedSession(t)
+	assert.NilError(t, os.WriteFile(filepath.Join(s.WorkingDir, "note.sh"), []byte("#!/bin/sh\necho $MEMSYS_EVENT ${MEMSYS_RUN%%/*} >>told\n"), 0o700))
+	s.fails(t, "code", "7")
+	assert.Equal(t, verdictOf(wrapLine(t, t.Context(), s, "up", "-d")).Code, 7)
+	marks, err := os.ReadFile(filepath.Join(s.WorkingDir, "told"))
+	assert.NilError(t, err)
+	assert.Equal(t, string(marks), "before-up notes\nafter-up notes\non-failure\n")
+}
+
 func TestAHookThatFailsBeforehandKeepsComposeFromRunning(t *testing.T) {
 	s := openHookedSession(t)
 	s.fails(t, "before-pull", "3")

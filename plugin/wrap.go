@@ -242,7 +242,7 @@ func (w *guarded) carryOutAttached(ctx, locked context.Context) (err error) {
 		b.start(ctx)
 		err = w.app.runCompose(ctx, w.command.line(), nil, b.stop)
 	}
-	w.journal = nil // the lock is given back
+	w.journal, w.app.run = nil, "" // the lock is given back
 	return w.hooksAfter(ctx, b.conclude(ctx, err))
 }
 
