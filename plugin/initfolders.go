@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -185,12 +186,18 @@ func (l *layingOut) want(f folder) {
 		return
 	}
 	entries, err := os.ReadDir(f.path)
-	if err != nil || len(entries) > 0 {
+	if err != nil || len(entries) > 0 || isLink(f.path) {
 		l.remark(fmt.Sprintf("%s belongs to %s, and service %s runs as %s: if it cannot write there, chown -R %[4]s %[1]s", f.path, has, f.service, f.owner))
 		return
 	}
 	f.exists = true
 	l.folders = append(l.folders, f)
+}
+
+// isLink tells a link from what it leads to: whose that may be, only the person knows who has put it there.
+func isLink(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.Mode()&fs.ModeSymlink != 0
 }
 
 // refuse refuses what only root may do, before anything is done.
@@ -207,23 +214,58 @@ func (l *layingOut) refuse() error {
 	return nil
 }
 
-// make makes the folder, or gives it to its owner.
-func (f folder) make() error {
+// make makes the folder, or gives it to its owner. Its name is looked up in the folder above alone: a link that somebody else has put there
+// meanwhile leads nowhere.
+func (f folder) make() (err error) {
+	above, err := os.OpenRoot(filepath.Dir(f.path))
+	if err != nil {
+		return fmt.Errorf("make folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, above.Close()) }()
+	name := filepath.Base(f.path)
 	if !f.exists {
-		if err := os.Mkdir(f.path, f.mode); err != nil && !errors.Is(err, fs.ErrExist) {
-			return fmt.Errorf("make folder: %w", err)
+		err := above.Mkdir(name, f.mode)
+		if errors.Is(err, fs.ErrExist) {
+			return fmt.Errorf("%s has been made meanwhile and is left as it is: run docker memsys init again", f.path)
 		}
-		if err := os.Chmod(f.path, f.mode); err != nil { // whatever the umask says
+		if err != nil {
 			return fmt.Errorf("make folder: %w", err)
 		}
 	}
-	if f.owner != nil {
-		if err := os.Chown(f.path, f.owner.uid, f.owner.gid); err != nil {
-			return fmt.Errorf("give folder to its user: %w", err)
+	dir, err := above.Open(name)
+	if err != nil {
+		return fmt.Errorf("make folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, dir.Close()) }()
+	if f.exists {
+		if _, err := dir.Readdirnames(1); !errors.Is(err, io.EOF) {
+			return fmt.Errorf("%s is not empty any more and is left as it is: run docker memsys init again", f.path)
 		}
+	} else if err := dir.Chmod(f.mode); err != nil { // whatever the umask says
+		return fmt.Errorf("make folder: %w", err)
+	}
+	if err := f.give(dir); err != nil {
+		return err
 	}
 	if err := durable.SyncDir(filepath.Dir(f.path)); err != nil && !errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("make folder: %w", err)
+	}
+	return nil
+}
+
+// give gives the folder to its owner.
+func (f folder) give(dir *os.File) error {
+	if f.owner == nil {
+		return nil
+	}
+	err := dir.Chown(f.owner.uid, f.owner.gid)
+	if info, failed := dir.Stat(); err != nil && failed == nil {
+		if has, known := ownerOfFile(info); known && has.uid == f.owner.uid {
+			return nil // whoever made it is that user, though not in the group
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("give folder to its user: %w", err)
 	}
 	return nil
 }

@@ -74,3 +74,45 @@ func TestAnImageThatIsNotHereIsNamed(t *testing.T) {
 		"whom service app runs as is not known: its image is not here yet: pull or build it, and run docker memsys init again",
 	})
 }
+
+// TestAFolderThatIsAnotherByNowIsLeft: between the plan and the answer somebody may fill it, make it, or put a link in its place.
+func TestAFolderThatIsAnotherByNowIsLeft(t *testing.T) {
+	for name, c := range map[string]struct {
+		planned, meanwhile func(path, elsewhere string) error
+		exists             bool
+		want               string
+	}{
+		"filled": {
+			func(path, _ string) error { return os.Mkdir(path, 0o755) },
+			func(path, _ string) error { return os.WriteFile(filepath.Join(path, "a"), nil, 0o600) }, true, "is not empty any more",
+		},
+		"made":            {nil, func(path, _ string) error { return os.Mkdir(path, 0o755) }, false, "has been made meanwhile"},
+		"a link":          {nil, func(path, elsewhere string) error { return os.Symlink(elsewhere, path) }, false, "has been made meanwhile"},
+		"a link to empty": {nil, func(path, elsewhere string) error { return os.Symlink(elsewhere, path) }, true, "path escapes from parent"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path, elsewhere := filepath.Join(t.TempDir(), "memories"), t.TempDir()
+			if c.planned != nil {
+				assert.NilError(t, c.planned(path, elsewhere))
+			}
+			before, err := os.Stat(elsewhere)
+			assert.NilError(t, err)
+			assert.NilError(t, c.meanwhile(path, elsewhere))
+			f := folder{path: path, mode: folderMode, owner: &owner{os.Getuid(), os.Getgid()}, exists: c.exists}
+			assert.ErrorContains(t, f.make(), c.want)
+			after, err := os.Stat(elsewhere)
+			assert.NilError(t, err)
+			assert.Equal(t, after.Mode(), before.Mode())
+		})
+	}
+}
+
+func TestALinkIsNotGivenAway(t *testing.T) {
+	elsewhere := t.TempDir()
+	lines, remarks, err := folderPlan(t, 0, twoUsers, func(dir string) {
+		assert.NilError(t, os.Symlink(elsewhere, filepath.Join(dir, "cache")))
+	})
+	assert.NilError(t, err)
+	assert.Assert(t, !strings.Contains(strings.Join(lines, "\n"), "give cache"), "%q", lines)
+	assert.Assert(t, strings.Contains(strings.Join(remarks, "\n"), "and service app runs as 1234:1235: if it cannot write there"), "%q", remarks)
+}
