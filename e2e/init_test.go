@@ -30,6 +30,7 @@ services:
 }
 
 func TestInitMakesFoldersThatTheServiceCanUse(t *testing.T) {
+	t.Parallel()
 	p := initProject(t)
 	before := p.Read("compose.yaml")
 	Code(t, p.Memsys("init", "--dry-run"), 0, "make "+p.Path("data")+", mode 0750, for 1234:1235")
@@ -49,8 +50,44 @@ func TestInitMakesFoldersThatTheServiceCanUse(t *testing.T) {
 	p.Memsys("backup").Assert(t, icmd.Success)
 }
 
+// TestInitLooksUsersUpInTheImage: in a container of it, of which nothing is left, the volumes that the image asks for neither.
+func TestInitLooksUsersUpInTheImage(t *testing.T) {
+	p := initProject(t)
+	image := "memsystest/" + p.Name
+	made := p.Output("create", Busybox, "true")
+	passwd := filepath.Join(t.TempDir(), "passwd")
+	assert.NilError(t, os.WriteFile(passwd, []byte("root:x:0:0::/:/bin/sh\nwriter:x:1234:1235::/:/bin/sh\n"), 0o644))
+	p.Docker("cp", passwd, made+":/etc/passwd").Assert(t, icmd.Success)
+	p.Docker("commit", "--change", "USER writer", "--change", "VOLUME /scratch", made, image).Assert(t, icmd.Success)
+	p.Docker("rm", made).Assert(t, icmd.Success)
+	t.Cleanup(func() { p.Docker("image", "rm", "--force", image).Assert(t, icmd.Success) })
+	p.Write("compose.yaml", strings.NewReplacer(Busybox, image, "    user: \"1234:1235\"\n", "").Replace(p.Read("compose.yaml")))
+	objects := func() string { return p.Output("ps", "--all", "--quiet") + "\n" + p.Output("volume", "ls", "--quiet") }
+	before := objects()
+	Code(t, p.Memsys("init", "--dry-run"), 0, "make "+p.Path("data")+", mode 0750, for 1234:1235, whom service app runs as")
+	assert.Equal(t, objects(), before)
+}
+
+// TestInitWithoutRoot: what is the user's own is made, in a group too that the user is not in; what is another's is refused, before anything is done.
+func TestInitWithoutRoot(t *testing.T) {
+	p := initProject(t)
+	u := NewUser(t, "docker")
+	p.As(u)
+	Code(t, p.Memsys("init", "--yes"), 1, "must belong to 1234:1235, whom service app runs as; nothing was changed", "sudo docker memsys init")
+	entries, err := os.ReadDir(p.Dir)
+	assert.NilError(t, err)
+	assert.Equal(t, len(entries), 1, "%v", entries)
+	u.Give(t, p.Dir)
+	p.Write("compose.yaml", strings.Replace(p.Read("compose.yaml"), "1234:1235", fmt.Sprintf("%d:1235", u.UID), 1))
+	Code(t, p.Memsys("init", "--yes"), 0, "done")
+	Code(t, p.Memsys("init", "--yes"), 0, "everything is in place")
+	p.Up()
+	p.Exec("app", "sh", "-c", "until [ -e /app/data/memories/a.json ]; do sleep 0.05; done")
+}
+
 // TestInitGivesTheServiceWhatComposeHasMade: an empty folder of root's, as docker makes it; never one with data in it.
 func TestInitGivesTheServiceWhatComposeHasMade(t *testing.T) {
+	t.Parallel()
 	p := initProject(t)
 	p.Compose("create").Assert(t, icmd.Success)
 	p.Memsys("init", "--yes").Assert(t, icmd.Success)
@@ -63,6 +100,7 @@ func TestInitGivesTheServiceWhatComposeHasMade(t *testing.T) {
 
 // TestInitWritesAProviderThatComposeCalls: plain docker compose up makes a backup then, and a second one recreates nothing.
 func TestInitWritesAProviderThatComposeCalls(t *testing.T) {
+	t.Parallel()
 	p := initProject(t)
 	p.Memsys("init", "--provider", "--yes").Assert(t, icmd.Success)
 	assert.Assert(t, strings.Contains(p.Read("compose.yaml"), "    depends_on: [memsys]\n"))

@@ -56,9 +56,10 @@ func (c *Client) CreateContainer(ctx context.Context, p Process) (string, error)
 	return res.ID, nil
 }
 
-// RemoveContainer removes the container with this id or name, running or not. ErrConflict: it is being removed already.
+// RemoveContainer removes the container with this id or name, running or not, with the volumes without a name that the engine has made for it.
+// ErrConflict: it is being removed already.
 func (c *Client) RemoveContainer(ctx context.Context, id string) error {
-	_, err := c.api.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true})
+	_, err := c.api.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
 	return c.wrap(err, "remove container", id)
 }
 
