@@ -31,7 +31,7 @@ func boxFile(volumes, rest string) string {
 
 // boxService is a service that does nothing; keys are further lines of YAML.
 func boxService(name string, keys ...string) string {
-	text := fmt.Sprintf("  %s:\n    image: %s\n    command: [tail, -f, /dev/null]\n    stop_signal: SIGKILL\n", name, Busybox)
+	text := fmt.Sprintf("  %s:\n    image: %s\n    command: [tail, -f, /dev/null]\n    stop_signal: SIGKILL\n    network_mode: none\n", name, Busybox)
 	for _, key := range keys {
 		text += "    " + key + "\n"
 	}

@@ -12,6 +12,7 @@ import (
 
 // TestGuardAVolumeWithoutAName: docker compose down leaves it behind, and the next up makes an empty one.
 func TestGuardAVolumeWithoutAName(t *testing.T) {
+	t.Parallel()
 	plain := Box(t, `["/data"]`, "")
 	plain.Up()
 	plain.remember("app", "/data/memory.json")
@@ -39,6 +40,7 @@ func TestGuardAVolumeWithoutAName(t *testing.T) {
 
 // TestGuardAContainersOwnLayer: it goes with the container.
 func TestGuardAContainersOwnLayer(t *testing.T) {
+	t.Parallel()
 	write := func(p *Project) {
 		p.Exec("app", "mkdir", "-p", "/data")
 		p.remember("app", "/data/memory.json")
@@ -72,6 +74,7 @@ func TestGuardAContainersOwnLayer(t *testing.T) {
 
 // TestGuardAChromaDatabaseBesideItsMount: the image keeps its data elsewhere than the compose file has the volume.
 func TestGuardAChromaDatabaseBesideItsMount(t *testing.T) {
+	t.Parallel()
 	const rest = "volumes: {store: {}}\nx-memsys: {validate: none}\n" // it is no real database
 	newMisplaced := func() *Project {
 		p := Box(t, `["store:/chroma/chroma"]`, rest)
@@ -103,6 +106,7 @@ func (p *Project) save(word string) {
 
 // TestGuardTwoProjectsThatWriteOnePlace: what one remembers the other forgets.
 func TestGuardTwoProjectsThatWriteOnePlace(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	assert.NilError(t, os.WriteFile(dir+"/memory.jsonl", []byte(`{"id": "first"}`+"\n"), 0o600))
 	mount := `["` + dir + `:/data"]`
@@ -128,6 +132,7 @@ func TestGuardTwoProjectsThatWriteOnePlace(t *testing.T) {
 
 // TestGuardTwoServicesThatWriteOnePlace: the compose file may say that it is meant.
 func TestGuardTwoServicesThatWriteOnePlace(t *testing.T) {
+	t.Parallel()
 	NeedImage(t, Busybox)
 	file := "services:\n" + boxService("app", `volumes: ["./data:/data"]`) + boxService("other", `volumes: ["./data:/data"]`)
 	p := NewProject(t, file)
@@ -143,6 +148,7 @@ func TestGuardTwoServicesThatWriteOnePlace(t *testing.T) {
 
 // TestGuardADiskThatIsFull: a program that replaces its file there loses it.
 func TestGuardADiskThatIsFull(t *testing.T) {
+	t.Parallel()
 	NeedRoot(t)
 	NeedImage(t, Busybox)
 	newFull := func() *Project {
@@ -177,6 +183,7 @@ func TestGuardADiskThatIsFull(t *testing.T) {
 
 // TestGuardABackupThatIsTooOld: without one, nothing brings back what down --volumes deletes.
 func TestGuardABackupThatIsTooOld(t *testing.T) {
+	t.Parallel()
 	newAged := func() *Project {
 		p := Box(t, `["data:/data"]`, "volumes: {data: {}}\nx-memsys: {max-age: 1d}\n")
 		p.Up()

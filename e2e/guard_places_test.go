@@ -24,6 +24,7 @@ func (p *Project) relabel(label string) {
 
 // TestGuardAVolumeWhoseLabelsChanged: docker compose deletes it with --yes.
 func TestGuardAVolumeWhoseLabelsChanged(t *testing.T) {
+	t.Parallel()
 	plain := labelled(t, "me")
 	plain.Up()
 	plain.remember("app", "/data/memory.json")
@@ -48,6 +49,7 @@ func TestGuardAVolumeWhoseLabelsChanged(t *testing.T) {
 
 // TestGuardVolumesAreMarkedAsRealComposeMarksThem: the guard computes the hash that docker compose compares.
 func TestGuardVolumesAreMarkedAsRealComposeMarksThem(t *testing.T) {
+	t.Parallel()
 	mounts := `["plain:/a", "named:/b", "labelled:/c", "local:/d", "bound:/e", "extended:/f"]`
 	p := Box(t, "[]", "")
 	p.Write("compose.yaml", boxFile(mounts, `
@@ -75,6 +77,7 @@ volumes:
 
 // TestGuardAProjectWithAnotherName: docker compose makes new, empty volumes.
 func TestGuardAProjectWithAnotherName(t *testing.T) {
+	t.Parallel()
 	p := Box(t, `["data:/data"]`, "volumes: {data: {}}\n")
 	p.Up()
 	p.remember("app", "/data/memory.json")
@@ -96,6 +99,7 @@ func TestGuardAProjectWithAnotherName(t *testing.T) {
 
 // TestGuardAProjectInAnotherFolder: docker compose takes the containers over, with the empty folder.
 func TestGuardAProjectInAnotherFolder(t *testing.T) {
+	t.Parallel()
 	newPair := func() (p, other *Project) {
 		p = Box(t, `["./data:/data"]`, "")
 		p.Up()
@@ -119,6 +123,7 @@ func TestGuardAProjectInAnotherFolder(t *testing.T) {
 
 // TestGuardAVolumeWithAnotherName: a key that is renamed in the compose file.
 func TestGuardAVolumeWithAnotherName(t *testing.T) {
+	t.Parallel()
 	newRenamed := func() *Project {
 		p := Box(t, `["data:/data"]`, "volumes: {data: {}}\n")
 		p.Up()
@@ -136,6 +141,7 @@ func TestGuardAVolumeWithAnotherName(t *testing.T) {
 
 // TestGuardAFolderThatIsNotThere: docker compose makes it, empty.
 func TestGuardAFolderThatIsNotThere(t *testing.T) {
+	t.Parallel()
 	gone := func() *Project {
 		p := Box(t, `["./data:/data"]`, "")
 		p.Write("data/memory.json", memory)
@@ -158,6 +164,7 @@ func TestGuardAFolderThatIsNotThere(t *testing.T) {
 
 // TestGuardADiskThatIsNotMounted: the folder is there, and empty.
 func TestGuardADiskThatIsNotMounted(t *testing.T) {
+	t.Parallel()
 	NeedRoot(t)
 	p := Box(t, `["./data:/data"]`, "")
 	p.Write("data/memory.json", memory)

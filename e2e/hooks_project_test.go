@@ -44,6 +44,7 @@ func (p *Project) noted() string {
 }
 
 func TestHooksOfTheProjectAreAroundUpDownAndBackup(t *testing.T) {
+	t.Parallel()
 	var hooks string
 	for _, point := range []string{"before-up", "after-up", "before-down", "after-down", "before-backup", "after-backup", "on-failure"} {
 		hooks += "    " + point + ": {command: [./note.sh]}\n"
@@ -61,6 +62,7 @@ func TestHooksOfTheProjectAreAroundUpDownAndBackup(t *testing.T) {
 }
 
 func TestAHookOfTheProjectInAServiceIsToldAndAFailureStopsUp(t *testing.T) {
+	t.Parallel()
 	p := projectHooks(t, `    after-up: {command: [sh, -c, 'cat >/data/told; echo $$MEMSYS_PROJECT_DIR >>/data/told'], service: app}
     before-down: {command: [sh, -c, 'exit 5']}
 `)
@@ -74,6 +76,7 @@ func TestAHookOfTheProjectInAServiceIsToldAndAFailureStopsUp(t *testing.T) {
 }
 
 func TestWhatAKilledUpOwesIsRun(t *testing.T) {
+	t.Parallel()
 	p := projectHooks(t, "    before-up: {command: [sh, -c, './note.sh; echo $$$$ >pid; exec sleep 60']}\n    after-up: {command: [./note.sh]}\n")
 	run := p.Start(PluginPath(), "up", "-d")
 	waitFor(t, run, func() bool {

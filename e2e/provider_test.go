@@ -49,6 +49,7 @@ type listedBackup struct {
 
 // TestComposeUpBacksUpThroughItsProvider: the sample's backup comes before its services are made, and a second up makes nothing anew.
 func TestComposeUpBacksUpThroughItsProvider(t *testing.T) {
+	t.Parallel()
 	p := Sample(t, 20)
 	p.Write("compose.override.yaml", providedSample)
 	p.Compose("up", "--detach").Assert(t, icmd.Success)
@@ -70,6 +71,7 @@ func TestComposeUpBacksUpThroughItsProvider(t *testing.T) {
 
 // TestAProviderThatFailsStopsComposeUpBeforeAnythingStarts, and says why in Compose's own output.
 func TestAProviderThatFailsStopsComposeUpBeforeAnythingStarts(t *testing.T) {
+	t.Parallel()
 	p := provided(t, "", "x-memsys: {backups: ./file/backups}\n")
 	p.Write("file", "in the way")
 	Code(t, p.Compose("up", "--detach"), 1, "not a directory")
@@ -82,6 +84,7 @@ func TestAProviderThatFailsStopsComposeUpBeforeAnythingStarts(t *testing.T) {
 
 // TestAGuardOfTheProviderStopsComposeUpBeforeAnythingStarts: the folder that was mounted is gone, and Compose would make an empty one.
 func TestAGuardOfTheProviderStopsComposeUpBeforeAnythingStarts(t *testing.T) {
+	t.Parallel()
 	p := provided(t, "", "")
 	Code(t, p.Compose("up", "--detach"), 0)
 	Code(t, p.Compose("down"), 0)
@@ -96,6 +99,7 @@ func TestAGuardOfTheProviderStopsComposeUpBeforeAnythingStarts(t *testing.T) {
 
 // TestComposeDownWithAFailingProviderKeepsTheVolumes: and with one that does its work, what the volume had is in the backup.
 func TestComposeDownWithAFailingProviderKeepsTheVolumes(t *testing.T) {
+	t.Parallel()
 	p := provided(t, "", "")
 	p.Up("app")
 	p.Exec("app", "sh", "-c", "echo 'the last' >/named/note")
@@ -118,6 +122,7 @@ func TestComposeDownWithAFailingProviderKeepsTheVolumes(t *testing.T) {
 
 // TestAProviderSeesFromItsCallerWhatComposeDoesNotTell: a dry run, the file, and the engine.
 func TestAProviderSeesFromItsCallerWhatComposeDoesNotTell(t *testing.T) {
+	t.Parallel()
 	p := provided(t, "", "")
 	Code(t, p.Compose("--dry-run", "up", "--detach"), 0)
 	Code(t, p.Compose("up", "--dry-run", "--detach"), 0)
@@ -139,6 +144,7 @@ func TestAProviderSeesFromItsCallerWhatComposeDoesNotTell(t *testing.T) {
 
 // TestAProviderWithinARunOfMemsysLeavesTheWorkToIt: one backup, and no wait for a lock that the outer run has.
 func TestAProviderWithinARunOfMemsysLeavesTheWorkToIt(t *testing.T) {
+	t.Parallel()
 	p := provided(t, "backup: always", "")
 	Code(t, p.Memsys("up", "--detach"), 0)
 	assert.Equal(t, len(p.listed()), 1)
@@ -154,6 +160,7 @@ func TestAProviderWithinARunOfMemsysLeavesTheWorkToIt(t *testing.T) {
 
 // TestAnOptionThatTheProviderDoesNotHaveIsNamed: Compose would drop it without a word.
 func TestAnOptionThatTheProviderDoesNotHaveIsNamed(t *testing.T) {
+	t.Parallel()
 	p := provided(t, "backups: always", "")
 	Code(t, p.Compose("--progress", "plain", "up", "--detach"), 0, "no option backups, did you mean backup?")
 }

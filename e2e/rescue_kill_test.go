@@ -15,6 +15,7 @@ import (
 // TestARescueThatIsKilledLosesNothing: whenever it dies, the data is in the container still, the source is empty or has all of it, and the next
 // command starts what was stopped.
 func TestARescueThatIsKilledLosesNothing(t *testing.T) {
+	t.Parallel()
 	p := Box(t, `["./data:/data"]`, "")
 	p.Write("compose.yaml", boxFile(`[]`, ""))
 	p.Up()

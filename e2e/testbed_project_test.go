@@ -50,7 +50,7 @@ func BareProject(t testing.TB, dir string) *Project {
 	p := &Project{t: t, Dir: dir, Name: "memsystest" + hex.EncodeToString(suffix)}
 	p.Setenv("COMPOSE_PROJECT_NAME", p.Name)
 	p.Setenv("MEMSYS_STATE_DIR", filepath.Join(t.TempDir(), "state"))
-	p.Setenv("MEMSYS_HEALTH_STABLE", "1s") // whoever tests the window says how long it is
+	p.Setenv("MEMSYS_HEALTH_STABLE", "100ms") // whoever tests the window says how long it is
 	t.Cleanup(p.remove)
 	return p
 }

@@ -36,6 +36,7 @@ func ready(t *testing.T, p *Project, code int, text string, args ...string) *icm
 
 // TestACrashLoopIsNotReady: Compose, told to wait, calls it healthy.
 func TestACrashLoopIsNotReady(t *testing.T) {
+	t.Parallel()
 	p := upWith(t, "    restart: always\n    command: [sh, -c, 'sleep 0.3; exit 7']\n", "")
 	p.Compose("up", "-d", "--wait").Assert(t, icmd.Success)
 	ready(t, p, 1, "not ready: "+p.Name+"-app-1 restarted ")
@@ -46,6 +47,7 @@ func TestACrashLoopIsNotReady(t *testing.T) {
 
 // TestAOneShotIsReadyOnceItHasEndedWell: Compose, told to wait, fails.
 func TestAOneShotIsReadyOnceItHasEndedWell(t *testing.T) {
+	t.Parallel()
 	p := upWith(t, "    command: ['true']\n", "")
 	assert.Equal(t, p.Compose("up", "-d", "--wait").ExitCode, 1)
 	ready(t, p, 0, "1 container has ended well")
@@ -62,6 +64,7 @@ func TestAOneShotIsReadyOnceItHasEndedWell(t *testing.T) {
 
 // TestAOneShotThatFailsIsNotReady: plain Compose says nothing.
 func TestAOneShotThatFailsIsNotReady(t *testing.T) {
+	t.Parallel()
 	p := upWith(t, "    command: [sh, -c, 'sleep 1; exit 3']\n", "")
 	p.Compose("up", "-d").Assert(t, icmd.Success)
 	ready(t, p, 1, "not ready: "+p.Name+"-app-1 ended with exit code 3")
@@ -69,7 +72,8 @@ func TestAOneShotThatFailsIsNotReady(t *testing.T) {
 
 // TestASlowStarterIsReadyInTheEnd: although it is unhealthy for a while, at which Compose, told to wait, gives up.
 func TestASlowStarterIsReadyInTheEnd(t *testing.T) {
-	slow := "    command: [sh, -c, 'rm -f /up; sleep 5; touch /up; tail -f /dev/null']\n    healthcheck: {test: [CMD, test, -e, /up], interval: 1s, retries: 1}\n"
+	t.Parallel()
+	slow := "    command: [sh, -c, 'rm -f /up; sleep 4; touch /up; tail -f /dev/null']\n    healthcheck: {test: [CMD, test, -e, /up], interval: 500ms, retries: 1}\n"
 	p := upWith(t, slow, "")
 	assert.Equal(t, p.Compose("up", "-d", "--wait").ExitCode, 1)
 	p.Compose("down").Assert(t, icmd.Success)
@@ -94,6 +98,7 @@ const answering = "    command: [sh, -c, 'mkdir -p /www && echo ok >/www/health 
 
 // TestAHealthyEndpointWithADamagedStoreIsDamaged: and once the data is mended, the verdict is another.
 func TestAHealthyEndpointWithADamagedStoreIsDamaged(t *testing.T) {
+	t.Parallel()
 	address := "127.0.0.1:" + FreePort(t)
 	p := upWith(t, answering+"    ports: ['"+address+":3000']\n", "x-memsys: {health: {url: 'http://"+address+"/health'}}\n")
 	p.Write("data/memories.json", `[{"id": "1", "content": "a"}]`)
@@ -130,6 +135,7 @@ func TestAnUnchangedProjectIsNeitherWaitedForNorReadAgain(t *testing.T) {
 
 // TestARestartIsWaitedFor: its window begins anew.
 func TestARestartIsWaitedFor(t *testing.T) {
+	t.Parallel()
 	p := upWith(t, "    command: [sh, -c, 'test ! -e /dead || exit 5; touch /dead; tail -f /dev/null']\n    restart: always\n", "")
 	ready(t, p, 0, "ready: 1 container runs after ")
 	result := p.Memsys("restart", "--stable", "2s", "--ready-timeout", "20s")
@@ -139,6 +145,7 @@ func TestARestartIsWaitedFor(t *testing.T) {
 
 // TestAWaitCanBeInterrupted: by Ctrl-C, in a terminal; the services stay as they are.
 func TestAWaitCanBeInterrupted(t *testing.T) {
+	t.Parallel()
 	p := upWith(t, "    command: [tail, -f, /dev/null]\n    healthcheck: {test: [CMD, 'false'], interval: 1s}\n", "")
 	run := p.RunTTY("docker", "memsys", "--progress", "plain", "up", "-d")
 	run.WaitFor("its healthcheck")
@@ -151,6 +158,7 @@ func TestAWaitCanBeInterrupted(t *testing.T) {
 
 // TestAnAttachedUpSaysWhatIsWrong: at once where it writes to no terminal, and at the end.
 func TestAnAttachedUpSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	loop := "    restart: always\n    command: [sh, -c, 'sleep 0.3; exit 7']\n"
 	wrong := func(p *Project) string { return "not ready: " + p.Name + "-app-1 restarted " }
 	t.Run("in a log", func(t *testing.T) {
@@ -202,6 +210,7 @@ func TestAnAttachedUpSaysWhatIsWrong(t *testing.T) {
 
 // TestAChromaServerMustAnswer: a port that promises one, and no server behind it.
 func TestAChromaServerMustAnswer(t *testing.T) {
+	t.Parallel()
 	address := "127.0.0.1:" + FreePort(t)
 	p := upWith(t, "    command: [sh, -c, 'mkdir -p /www/api/v2 && echo nothing >/www/api/v2/heartbeat && httpd -f -p 8000 -h /www']\n    ports: ['"+address+":8000']\n",
 		"x-memsys: {chroma: {url: 'http://"+address+"'}}\n")

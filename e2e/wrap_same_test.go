@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"gotest.tools/v3/assert"
+	"gotest.tools/v3/icmd"
 )
 
 // twinsProject has what changes how docker compose behaves: dependencies, profiles, a service that ends, one that fails, volumes of all kinds.
@@ -109,12 +110,15 @@ var twinsLines = []string{
 // TestWhatComposeDoesIsTheSameThroughMemsys runs the same command lines on two projects that differ in their name alone: exit code, standard
 // output and what the engine has afterwards must be the same.
 func TestWhatComposeDoesIsTheSameThroughMemsys(t *testing.T) {
+	t.Parallel()
 	NeedImage(t, Busybox)
 	plain, ours := newTwin(t), newTwin(t)
 	for i, line := range twinsLines {
 		args := strings.Fields(line)
-		want := plain.Compose(args...)
+		plainly := make(chan *icmd.Result)
+		go func() { plainly <- plain.Compose(args...) }()
 		got := ours.Memsys(unwatched(args)...)
+		want := <-plainly
 		where := fmt.Sprintf("%d: %s", i, line)
 		assert.Equal(t, got.ExitCode, want.ExitCode, "%s\nCompose: %s\nmemsys: %s", where, want.Combined(), got.Combined())
 		assert.Equal(t, ours.neutral(got.Stdout()), plain.neutral(want.Stdout()), where)
@@ -134,6 +138,7 @@ func unwatched(args []string) []string {
 
 // TestCtrlCReachesComposeThroughMemsys: an up in a terminal, and one without, that are interrupted.
 func TestCtrlCReachesComposeThroughMemsys(t *testing.T) {
+	t.Parallel()
 	NeedImage(t, Busybox)
 	end := func(p *Project, terminal bool, args ...string) int {
 		var run *Process
