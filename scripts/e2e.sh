@@ -95,7 +95,7 @@ each_package() {
 	for dir in "${dirs[@]}"; do
 		names=$(tests_of "$dir")
 		[ -n "$names" ] || continue
-		(cd "$dir" && "$@" "$tests/${dir##*/}.test" -test.v=test2json -test.timeout "${TIMEOUT:-30m}" -test.run "$names") |
+		(cd "$dir" && "$@" "$tests/${dir##*/}.test" -test.v=test2json -test.timeout "${TIMEOUT:-30m}" -test.parallel 4 -test.run "$names") |
 			go tool test2json -t -p "$dir@$engine" || status=1
 	done
 	return "$status"
