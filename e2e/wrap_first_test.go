@@ -24,6 +24,7 @@ func firstCompose(t *testing.T) string {
 
 // TestTheFirstComposeIsGuardedToo: docker has no plugin compose, and Debian's docker-compose 1 is on the path.
 func TestTheFirstComposeIsGuardedToo(t *testing.T) {
+	t.Parallel()
 	dir := firstCompose(t)
 	if dir == "" {
 		return
