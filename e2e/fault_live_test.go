@@ -26,7 +26,13 @@ func TestAFileThatNeverRestsIsRecorded(t *testing.T) {
 	p.Write("data/still", "still")
 	p.Up("app")
 	writer := p.Start("sh", "-c", strings.ReplaceAll(appender, "%s", p.Path("data", "changing")))
-	Code(t, p.Memsys("backup"), 3, "data/changing: changed")
+	// A file system that is busy with other people's writes may let none through while the file is read: such a backup is rightly complete.
+	for try := 1; ; try++ {
+		if result := p.Memsys("backup"); try == 10 || result.ExitCode != 0 {
+			Code(t, result, 3, "data/changing: changed")
+			break
+		}
+	}
 	name, state := p.newest()
 	assert.Equal(t, state, "incomplete")
 	Code(t, p.Memsys("verify", name), 0, "sound")
