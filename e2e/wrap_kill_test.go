@@ -113,11 +113,23 @@ func (v *downVictim) afterwards(was *journal.Interrupted) string {
 		assert.Assert(v.victim.t, strings.Contains(result.Combined(), "docker compose down has removed"), "%s: %s", found, result.Combined())
 		assert.Assert(v.victim.t, !strings.Contains(found, "running"), found)
 	}
+	v.restored()
+	return found
+}
+
+// restored brings a volume back that is gone: with all memories.
+func (v *downVictim) restored() {
+	v.victim.t.Helper()
 	if v.lastWord.volume() == "" {
 		Code(v.victim.t, v.lastWord.Standalone("restore", "--yes", "latest"), 0)
 		assert.Equal(v.victim.t, v.memories(), v.written())
 	}
-	return found
+}
+
+// again brings all back after a down -v.
+func (v *downVictim) again() {
+	v.restored()
+	v.bring()
 }
 
 // struck starts a command and strikes it when n records are in the journal, after a time; it returns how many there were, 0: it came too late.
@@ -155,23 +167,38 @@ func (v *downVictim) struck(n int, after time.Duration, signal syscall.Signal, a
 	return 0, p
 }
 
-// downRecords is how many records a down -v has, about.
-const downRecords = 10
+// course runs a command to its end and returns when each of its records came, and when it ended: in time since its start.
+func (v *downVictim) course(args ...string) (records []time.Duration, end time.Duration) {
+	v.victim.t.Helper()
+	w := v.watchJournal()
+	defer w.file.Close()
+	p := v.lastWord.Start(PluginPath(), args...)
+	for start := time.Now(); ; runtime.Gosched() {
+		select {
+		case <-p.done:
+			assert.Equal(v.victim.t, p.Wait(), 0, p.Output())
+			return records, time.Since(start)
+		default:
+		}
+		for n := w.records(); len(records) < n; {
+			records = append(records, time.Since(start))
+		}
+	}
+}
 
 // Issue 5, "What it must show" 7: kill -9 of a down -v at each step.
 func TestDownWithVolumesKilledAtEveryStep(t *testing.T) {
 	direct.set(t)
 	v := newDownVictim(t)
-	rounds, random := Campaign(t, 4*downRecords, 5)
+	course, end := v.course("down", "-v")
+	v.again()
+	rounds, random := Campaign(t, 40, 4)
 	seen := map[string]int{}
 	hits := 0
-	for _, pick := range random.Perm(4 * downRecords) { // what comes too late is drawn again
-		if hits == rounds {
-			break
-		}
-		n, after := 1+pick%downRecords, time.Duration(0)
-		if pick >= 2*downRecords {
-			after = time.Duration(random.IntN(400)) * time.Millisecond
+	for round, pick := range random.Perm(40)[:rounds] {
+		n, after := 1+pick%len(course), time.Duration(0)
+		if round%2 == 1 {
+			after = time.Duration(random.Int64N(int64(end - course[n-1])))
 		}
 		reached, _ := v.struck(n, after, syscall.SIGKILL, "down", "-v")
 		v.settles()
@@ -192,13 +219,12 @@ func TestDownWithVolumesKilledAtEveryStep(t *testing.T) {
 func TestUpThatMayReplaceVolumesKilledAtEveryStep(t *testing.T) {
 	direct.set(t)
 	v := newDownVictim(t)
-	rounds, random := Campaign(t, 2*downRecords, 3)
+	course, _ := v.course("up", "-d", "-y", "--no-ready")
+	v.bring()
+	rounds, random := Campaign(t, 20, 3)
 	hits := 0
-	for _, pick := range random.Perm(2 * downRecords) {
-		if hits == rounds {
-			break
-		}
-		n := 1 + pick%downRecords
+	for _, pick := range random.Perm(20)[:rounds] {
+		n := 1 + pick%len(course)
 		reached, p := v.struck(n, 0, syscall.SIGKILL, "up", "-d", "-y", "--no-ready")
 		v.settles()
 		was := v.pending()
@@ -223,10 +249,12 @@ func TestUpThatMayReplaceVolumesKilledAtEveryStep(t *testing.T) {
 func TestDownWithVolumesInterruptedAtEveryStep(t *testing.T) {
 	direct.set(t)
 	v := newDownVictim(t)
-	rounds, random := Campaign(t, 2*downRecords, 3)
+	course, _ := v.course("down", "-v")
+	v.again()
+	rounds, random := Campaign(t, 20, 3)
 	seen := map[string]int{}
-	for _, pick := range random.Perm(2 * downRecords)[:rounds] {
-		n := 1 + pick%downRecords
+	for _, pick := range random.Perm(20)[:rounds] {
+		n := 1 + pick%len(course)
 		reached, p := v.struck(n, 0, syscall.SIGINT, "down", "-v")
 		code := p.Wait()
 		was := v.pending()
@@ -242,11 +270,7 @@ func TestDownWithVolumesInterruptedAtEveryStep(t *testing.T) {
 			assert.Assert(t, strings.Contains(p.Output(), "docker compose down has removed"), "%s: %s", found, p.Output())
 		}
 		seen[found]++
-		if v.lastWord.volume() == "" {
-			Code(t, v.lastWord.Standalone("restore", "--yes", "latest"), 0)
-			assert.Equal(t, v.memories(), v.written())
-		}
-		v.bring()
+		v.again()
 	}
 	t.Logf("services were found: %v", seen)
 }
