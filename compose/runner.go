@@ -46,8 +46,11 @@ func (e *ExitError) Error() string {
 // patience is how long docker compose has to end after the context did, before it is killed.
 const patience = 30 * time.Second
 
+// askedToEnd is the exit code of a docker compose that was asked to end.
+const askedToEnd = 130
+
 // Run runs docker compose with these arguments and waits for it. When ctx ends, the child is asked to (SIGTERM) and has half a minute.
-// A child's failure is an *ExitError.
+// A child's failure is an *ExitError; one that ended of being asked to, before it listened, has the code that docker compose gives for it, 130.
 func (r *Runner) Run(ctx context.Context, args ...string) error {
 	cmd := r.command(ctx, args)
 	var err error
@@ -60,6 +63,9 @@ func (r *Runner) Run(ctx context.Context, args ...string) error {
 		return fmt.Errorf("start %s: %w", cmd.Path, err)
 	}
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		if ctx.Err() != nil && endedByAsking(exit.ProcessState) {
+			return &ExitError{Code: askedToEnd}
+		}
 		return &ExitError{Code: exitCode(exit.ProcessState)}
 	}
 	return err

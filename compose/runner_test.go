@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"gotest.tools/v3/assert"
 	"gotest.tools/v3/assert/cmp"
@@ -37,6 +38,9 @@ func TestMain(m *testing.M) {
 		fmt.Println("ready")
 		<-ended
 		os.Exit(130)
+	case "deaf":
+		fmt.Println("ready")
+		time.Sleep(time.Minute)
 	case "hang":
 		hangAtGate()
 	case "config":
@@ -93,14 +97,16 @@ func TestRunnerAsksTheChildToEnd(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("this system has no signal to ask a child with")
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	r := fake(t, "wait")
-	r.Stdout = writerFunc(func(b []byte) { cancel() })
-	err := r.Run(ctx, "up")
-	exit := (*ExitError)(nil)
-	assert.Assert(t, errors.As(err, &exit), "%v", err)
-	assert.Equal(t, exit.Code, 130)
+	for _, does := range []string{"wait", "deaf"} { // one that has not begun to listen, as docker compose at first, ends all the same
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		r := fake(t, does)
+		r.Stdout = writerFunc(func([]byte) { cancel() })
+		err := r.Run(ctx, "up")
+		exit := (*ExitError)(nil)
+		assert.Assert(t, errors.As(err, &exit), "%s: %v", does, err)
+		assert.Equal(t, exit.Code, 130, does)
+	}
 }
 
 type writerFunc func([]byte)
