@@ -78,8 +78,9 @@ func judge(err error, interrupted, unread bool) verdict {
 	switch {
 	case err == nil && unread:
 		return verdict{Code: exitInterrupted}
+	case errors.As(err, new(*compose.ExitError)): // it has heard the signal too, and what it did is not put back
 	case v.Code == exitFailed && (interrupted || errors.Is(err, errInterrupted)):
-		return verdict{Code: exitInterrupted, Message: interruptedMessage(err)}
+		return interruptedVerdict(err)
 	}
 	return v
 }
@@ -98,7 +99,7 @@ func verdictOf(err error) verdict {
 	case err == nil:
 		return verdict{Code: exitDone}
 	case errors.As(err, &child):
-		return verdict{Code: child.Code}
+		return besideChild(err, child)
 	case errors.As(err, &result):
 		return verdict{Code: result.code, Message: err.Error(), Hint: result.hint}
 	case errors.As(err, &usage):
@@ -123,6 +124,42 @@ func verdictOf(err error) verdict {
 		return verdict{Code: max(status.StatusCode, exitFailed), Message: status.Error()}
 	}
 	return verdict{Code: exitFailed, Message: err.Error(), Hint: hintFor(err)}
+}
+
+// besideChild is the verdict on a docker compose that has failed: it has said why itself. What went wrong besides is ours to say, such as that
+// its services could not be started again.
+func besideChild(err error, child *compose.ExitError) verdict {
+	v := verdict{Code: child.Code}
+	var others []error
+	for _, err := range parts(err) {
+		if !errors.As(err, new(*compose.ExitError)) {
+			others = append(others, err)
+		}
+	}
+	if len(others) > 0 {
+		other := verdictOf(errors.Join(others...))
+		v.Message, v.Hint = other.Message, other.Hint
+	}
+	return v
+}
+
+// parts are the errors that were joined into one; what is wrapped around a joined one is left out.
+func parts(err error) (all []error) {
+	switch e := err.(type) { //nolint:errorlint // what was joined is taken apart, level by level
+	case *outcome, *restore.RevertedError: // they say what became of it
+		return []error{err}
+	case interface{ Unwrap() []error }:
+		for _, err := range e.Unwrap() {
+			all = append(all, parts(err)...)
+		}
+		return all
+	}
+	if inner := errors.Unwrap(err); inner != nil {
+		if all = parts(inner); len(all) > 1 {
+			return all
+		}
+	}
+	return []error{err}
 }
 
 // notFoundHint is where to look for a backup, or how to make the first.
@@ -237,12 +274,20 @@ func hintFor(err error) string {
 	return ""
 }
 
-// interruptedMessage says that the run ended early, and what else went wrong if anything did.
-func interruptedMessage(err error) string {
-	if errors.Is(err, context.Canceled) || errors.Is(err, errInterrupted) {
-		return "interrupted; everything was put back"
+// interruptedVerdict says that the run ended early, and what else went wrong if anything did, such as that a service could not be started again.
+func interruptedVerdict(err error) verdict {
+	v := verdict{Code: exitInterrupted, Message: "interrupted; everything was put back"}
+	all := parts(err)
+	others := slices.DeleteFunc(slices.Clone(all), func(err error) bool {
+		return errors.Is(err, context.Canceled) || errors.Is(err, errInterrupted)
+	})
+	switch {
+	case len(others) == len(all):
+		v.Message += ": " + err.Error()
+	case len(others) > 0:
+		v.Message, v.Hint = "interrupted, and besides: "+errors.Join(others...).Error(), "docker memsys recover"
 	}
-	return "interrupted; everything was put back: " + err.Error()
+	return v
 }
 
 // finish ends the run: it closes the display, prints the verdict on standard error and returns the exit code.

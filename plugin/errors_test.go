@@ -58,6 +58,17 @@ func TestAnInterruptionIs130UnlessSomethingWorseHappened(t *testing.T) {
 	assert.Equal(t, judge(&outcome{code: exitNeedsPerson, message: "x"}, true, false).Code, exitNeedsPerson)
 	assert.Equal(t, judge(nil, true, false).Code, exitDone, "it had ended when the signal came")
 	assert.Equal(t, judge(nil, true, true).Code, exitInterrupted, "nobody read the result")
+	assert.DeepEqual(t, judge(&compose.ExitError{Code: 1}, true, false), verdict{Code: 1})
+}
+
+// That everything was put back is said only where nothing says otherwise.
+func TestAnInterruptionSaysWhatCouldNotBePutBack(t *testing.T) {
+	assert.DeepEqual(t, judge(fmt.Errorf("step object: %w", context.Canceled), true, false), verdict{Code: 130, Message: "interrupted; everything was put back"})
+	assert.DeepEqual(t, judge(errors.New("x"), true, false), verdict{Code: 130, Message: "interrupted; everything was put back: x"})
+	err := fmt.Errorf("step object: %w", errors.Join(errInterrupted, errors.New("resume app: no room")))
+	assert.DeepEqual(t, judge(err, true, false), verdict{
+		Code: 130, Message: "interrupted, and besides: resume app: no room", Hint: "docker memsys recover",
+	})
 }
 
 func TestACodeThatIsPassedThroughSaysNothing(t *testing.T) {
@@ -65,6 +76,18 @@ func TestACodeThatIsPassedThroughSaysNothing(t *testing.T) {
 	a := newApp(&world{Out: stream{Writer: &out}, Err: stream{Writer: &out}})
 	assert.Equal(t, a.finish(&compose.ExitError{Code: 3}), 3)
 	assert.Equal(t, out.String(), "")
+}
+
+// What fails after docker compose has failed is said all the same.
+func TestWhatGoesWrongBesidesDockerComposeIsSaid(t *testing.T) {
+	for _, interrupted := range []bool{false, true} {
+		err := errors.Join(&compose.ExitError{Code: 17}, errors.Join(nil, errors.New("start app: no room")), &outcome{code: exitIncomplete, message: "a hook failed", hint: "mend it"})
+		v := judge(err, interrupted, false)
+		assert.Equal(t, v.Code, 17)
+		assert.Equal(t, v.Message, "start app: no room\na hook failed")
+		assert.Equal(t, v.Hint, "mend it")
+	}
+	assert.DeepEqual(t, judge(fmt.Errorf("step object: %w", &compose.ExitError{Code: 17}), false, false), verdict{Code: 17})
 }
 
 func TestExitCodesAreDocumented(t *testing.T) {

@@ -18,7 +18,9 @@ func (w *guarded) nothingGone(ctx context.Context, err error) error {
 	gone, text, failed := w.staying(ctx)
 	switch {
 	case ctx.Err() != nil:
-		return context.Cause(ctx)
+		return &outcome{
+			code: exitInterrupted, message: "interrupted while the data was compared with the last backup; docker compose down has done its work", err: context.Cause(ctx),
+		}
 	case failed != nil:
 		w.tellData(progress.Warning, "whether all of the data is there could not be seen: "+failed.Error())
 	case gone:
