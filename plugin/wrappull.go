@@ -55,15 +55,17 @@ func (w *guarded) keepImages(ctx context.Context) error {
 			return errors.Join(err, w.dropKept(ctx))
 		}
 		for _, k := range found {
-			if k.Tag = keptAs(k.Image, w.Name, svc.Name); k.Tag == "" {
-				if k.Tag, err = w.freeTag(ctx, svc.Name, stamp); err == nil {
-					err = w.Engine.TagImage(ctx, k.ID, k.Tag)
-				}
-				if err != nil {
-					return errors.Join(err, w.dropKept(ctx))
-				}
+			if k.Tag = keptAs(k.Image, w.Name, svc.Name); k.Tag != "" {
+				w.kept = append(w.kept, k)
+				continue
 			}
-			w.kept = append(w.kept, k)
+			if k.Tag, err = w.freeTag(ctx, svc.Name, stamp); err == nil {
+				w.kept = append(w.kept, k) // it counts from before the request: one that fails on the way back may have been done
+				err = w.Engine.TagImage(ctx, k.ID, k.Tag)
+			}
+			if err != nil {
+				return errors.Join(err, w.dropKept(ctx))
+			}
 		}
 	}
 	return nil
@@ -183,8 +185,11 @@ func (w *guarded) change(svc compose.Service, now engine.Image) string {
 	return fmt.Sprintf("%s was %s, is %s; the former is kept as %s", svc.Image, imageText(svc.Image, was.Image), imageText(svc.Image, now), was.Tag)
 }
 
-// dropKept removes the names of images that the services' own names stand for still. The image itself has that other name, and stays.
+// dropKept removes the names of images that the services' own names stand for still. The image itself has that other name, and stays. It does not
+// end with ctx.
 func (w *guarded) dropKept(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterPull)
+	defer cancel()
 	var failed []error
 	w.kept = slices.DeleteFunc(w.kept, func(k keptImage) bool {
 		now, err := w.Engine.Image(ctx, k.Ref)

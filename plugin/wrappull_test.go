@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -133,6 +134,23 @@ func TestAnImageThatCannotBeKeptStopsThePull(t *testing.T) {
 	})
 	assert.ErrorContains(t, w.keepImages(t.Context()), "no room")
 	assert.Equal(t, len(w.kept), 0)
+}
+
+// TestAnInterruptionBeforeThePullLeavesNoName: also where the request was done whose answer nobody has waited for.
+func TestAnInterruptionBeforeThePullLeavesNoName(t *testing.T) {
+	w, fake := pulling(t, image("a", "app"))
+	ctx, cancel := context.WithCancelCause(t.Context())
+	fake.After(func(c enginetest.Call) error {
+		if c.Name == "TagImage" {
+			cancel(errInterrupted)
+			return errInterrupted
+		}
+		return nil
+	})
+	assert.Assert(t, w.keepImages(ctx) != nil)
+	left, err := fake.Image(t.Context(), "app")
+	assert.NilError(t, err)
+	assert.DeepEqual(t, left.RepoTags, []string{"app"})
 }
 
 func TestANameThatKeepsAnImageFitsTheEngine(t *testing.T) {
