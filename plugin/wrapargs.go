@@ -110,6 +110,7 @@ func (c *composeCommand) attached() bool {
 func composeFlags(verb string) *pflag.FlagSet {
 	set := pflag.NewFlagSet("docker compose "+verb, pflag.ContinueOnError)
 	set.Usage = func() {}
+	set.SetNormalizeFunc(formerFlags(verb))
 	set.BoolP("help", "h", false, "")
 	set.Bool("dry-run", false, "")
 	seconds := func() { set.IntP("timeout", "t", 0, "") }
@@ -126,7 +127,7 @@ func composeFlags(verb string) *pflag.FlagSet {
 		texts(set, "attach", "exit-code-from", "no-attach", "pull", "scale", "wait-timeout")
 	case "down":
 		seconds()
-		bools(set, "remove-orphans", "volume")
+		bools(set, "remove-orphans")
 		set.BoolP("volumes", "v", false, "")
 		texts(set, "rmi")
 	case "pull":
@@ -140,6 +141,19 @@ func composeFlags(verb string) *pflag.FlagSet {
 		bools(set, "no-deps")
 	}
 	return set
+}
+
+// formerFlags names a flag of Compose that had another name before, as it takes both.
+func formerFlags(verb string) func(*pflag.FlagSet, string) pflag.NormalizedName {
+	return func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		switch {
+		case verb == "down" && name == "volume":
+			name = "volumes"
+		case verb == "up" && name == "y":
+			name = "yes"
+		}
+		return pflag.NormalizedName(name)
+	}
 }
 
 func bools(set *pflag.FlagSet, names ...string) {
