@@ -192,6 +192,40 @@ func TestWhatCannotBeBackedUpIsNotDeleted(t *testing.T) {
 	Code(t, p.Memsys("up", "-d", "--no-ready"), 0)
 }
 
+// Given a name and no file, docker compose down reads none: it removes a service of a profile that is off, and volumes that no service has. First
+// docker compose alone shows it.
+func TestNothingIsLostByDownOfAProjectByItsName(t *testing.T) {
+	direct.set(t)
+	p := newLastWord(t)
+	p.Write("compose.yaml", strings.Replace(p.Read("compose.yaml"), "  writer:\n", "  writer:\n    profiles: [off]\n", 1))
+	p.Write("compose.yaml", strings.Replace(p.Read("compose.yaml"), "    depends_on: [writer]\n", "", 1))
+	former := p.Name + "_former"
+	rise := func() {
+		t.Helper()
+		p.Compose("--profile", "off", "up", "--detach").Assert(t, icmd.Success)
+		p.Output("volume", "create", "--label", "com.docker.compose.project="+p.Name, "--label", "com.docker.compose.volume=former", former)
+		p.writes()
+	}
+	rise()
+	p.Compose("-p", p.Name, "down", "-v").Assert(t, icmd.Success)
+	assert.Equal(t, p.volume(), "")
+	assert.Assert(t, p.Docker("volume", "inspect", former).ExitCode != 0, "docker compose leaves it")
+
+	assert.NilError(t, os.Remove(p.Path("logs", "n")))
+	rise()
+	ids := p.Container("writer") + p.Container("reader")
+	Code(t, p.Memsys("-p", p.Name, "down", "-v"), 1, former, "nothing was changed")
+	assert.Equal(t, p.Container("writer")+p.Container("reader"), ids)
+	p.writes()
+	p.Output("volume", "rm", former)
+	result := p.Memsys("-p", p.Name, "down", "-v")
+	result.Assert(t, icmd.Success)
+	assert.Equal(t, p.volume(), "")
+	last := p.written()
+	Code(t, p.Memsys("restore", "--yes", "latest"), 0)
+	assert.Equal(t, p.memories(), last, "%s", result.Combined())
+}
+
 // A volume whose settings have changed is put anew by docker compose up -y: what was in it is in the backup, to its last moment.
 func TestNothingIsLostByUpThatReplacesAVolume(t *testing.T) {
 	direct.set(t)

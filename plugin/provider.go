@@ -178,7 +178,7 @@ func (s *session) guard(ctx context.Context, verb string, opts wrapOptions) erro
 	}
 	locked, err := s.begin(ctx, verb, opts.lockOptions, map[string]any{"line": w.command.args, "provider": true})
 	if err != nil {
-		return err
+		return w.notBegun(err)
 	}
 	if err = w.before(locked); err != nil {
 		err = w.hooksAfter(locked, err)

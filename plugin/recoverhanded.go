@@ -23,11 +23,11 @@ func (s *session) resumeHanded(ctx context.Context, p *journal.Interrupted) erro
 	if err != nil || len(items) == 0 {
 		return err
 	}
-	if err := s.awaitCompose(ctx, p); err != nil {
-		return err
-	}
 	if !s.reachable() {
 		return fmt.Errorf("services may still be stopped, and no engine answers: %s", labels(handedItems(items)))
+	}
+	if err := s.awaitCompose(ctx, p, items); err != nil {
+		return err
 	}
 	back, err := quiesce.TakeBack(ctx, s.Engine.Client, items, takingOf(p.Op))
 	for _, it := range back.Started {
@@ -42,14 +42,21 @@ func (s *session) resumeHanded(ctx context.Context, p *journal.Interrupted) erro
 	return err
 }
 
-// awaitCompose waits for the docker compose of an interrupted run, which may have outlived it: nobody touches services while it works.
-func (s *session) awaitCompose(ctx context.Context, p *journal.Interrupted) error {
+// awaitCompose waits for the docker compose of an interrupted run, which may have outlived it: nobody touches services while it works. An up
+// that has put anew or started all of them may go on for as long as somebody watches it.
+func (s *session) awaitCompose(ctx context.Context, p *journal.Interrupted, items []quiesce.Handed) error {
 	child, err := composeOf(p.Steps)
 	if err != nil || child.PID == 0 {
 		return err
 	}
 	now := s.app.world.Now
 	for end := now().Add(composeWait); child.AtWork(now(), composeWait); {
+		if takingOf(p.Op) == quiesce.Each {
+			standing, _, err := quiesce.Standing(ctx, s.Engine.Client, items)
+			if err == nil && len(standing) == 0 {
+				return nil
+			}
+		}
 		if !now().Before(end) {
 			return &outcome{
 				code: exitLocked, message: fmt.Sprintf("docker compose %s of the interrupted run is still at work (process %d)", p.Op, child.PID),

@@ -40,6 +40,9 @@ func (o wrapOptions) check() error {
 	if !slices.Contains([]string{backupAuto, backupAlways, backupNever}, o.backup) {
 		return usagef("--backup %s means nothing: use auto, always or never", o.backup)
 	}
+	if o.wait < 0 {
+		return usagef("--lock-wait: must not be negative, got %s", o.wait)
+	}
 	return errors.Join(o.checkForce(), o.ready.check())
 }
 
@@ -52,6 +55,8 @@ type guarded struct {
 	// inside tells that docker compose runs already and has called us as a provider: its command line may not be known, nobody can be
 	// asked, and nothing may be done that it does itself, such as to stop services.
 	inside bool
+	// replaces tells that the setting force passes a volume that docker compose would make anew.
+	replaces bool
 	// pulled are the services that a pull is about, kept their images before it.
 	pulled []compose.Service
 	kept   []keptImage
@@ -213,7 +218,7 @@ func (a *app) wrap(ctx context.Context, c *composeCommand, opts wrapOptions) err
 func (w *guarded) carryOut(ctx context.Context) error {
 	locked, err := w.begin(ctx, w.command.verb, w.opts.lockOptions, map[string]any{"line": w.command.args})
 	if err != nil {
-		return err
+		return w.notBegun(err)
 	}
 	err = w.before(locked)
 	switch {
@@ -400,16 +405,22 @@ func (w *guarded) backUp(ctx context.Context) error {
 		return w.holdAndBackUp(ctx)
 	}
 	why, err := w.needsBackup(ctx)
-	if err != nil || why == "" {
-		return err
+	if err != nil {
+		return w.notBackedUp(err)
+	}
+	if why == "" {
+		return nil
 	}
 	w.say("backup", why)
 	if err := w.ensureStore(ctx); err != nil {
-		return err
+		return w.notBackedUp(err)
 	}
 	res, err := w.hookedBackup(ctx, w.wish(), w.opts.noHooks)
 	if err != nil {
-		return w.withoutData(ctx, err)
+		if err = w.withoutData(ctx, err); err != nil {
+			err = w.notBackedUp(err)
+		}
+		return err
 	}
 	w.ran = append(w.ran, res.Hooks...)
 	switch b := res.Result.Backup; {

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,9 +45,9 @@ type cold struct {
 func (w *guarded) deletes() bool {
 	switch c := w.command; c.verb {
 	case "down":
-		return c.on("volumes") || c.on("volume")
+		return c.on("volumes")
 	case "up":
-		return c.on("renew-anon-volumes") || c.on("yes") || slices.Contains(w.opts.force, string(guard.VolumeConfig))
+		return c.on("renew-anon-volumes") || c.on("yes") || slices.Contains(w.opts.force, string(guard.VolumeConfig)) || w.replaces
 	}
 	return false
 }
@@ -63,11 +64,11 @@ func (w *guarded) holdAndBackUp(ctx context.Context) error {
 	if there, err := w.thereIsData(ctx); err != nil || !there {
 		return err
 	}
-	if err := errors.Join(w.refusePaused(), w.refuseMissing(ctx)); err != nil {
-		return err
+	if err := errors.Join(w.refusePaused(), w.refuseUnlisted(ctx), w.refuseMissing(ctx)); err != nil {
+		return w.withoutData(ctx, err) // a helper sees only now that there is none
 	}
 	if err := w.ensureStore(ctx); err != nil {
-		return err
+		return w.notBackedUp(err)
 	}
 	w.cold = &cold{held: &quiesce.Held{}, hooks: w.backupHooks(nil, w.opts.noHooks)}
 	before, err := w.hookRunner(hooks.Backup).Before(ctx, w.cold.hooks)
@@ -101,7 +102,7 @@ func (w *guarded) coldBackup(ctx context.Context, before []hooks.Outcome) (err e
 	wish.problems, wish.warnings = hookProblems(before)
 	res, err := w.makeBackup(ctx, wish)
 	if err != nil {
-		return fmt.Errorf("back up before docker compose %s, which was not run: %w", w.command.verb, err)
+		return w.notBackedUp(err)
 	}
 	if !res.Backup.Good() {
 		return w.notGood(res)
@@ -178,7 +179,7 @@ func (w *guarded) refusePaused() error {
 func (w *guarded) refuseMissing(ctx context.Context) error {
 	plan, err := w.planBackup(ctx, w.wish())
 	if err != nil {
-		return err
+		return w.notBackedUp(err)
 	}
 	for _, src := range plan.Sources {
 		if src.Missing == "" {
@@ -198,6 +199,9 @@ func (w *guarded) goes(c engine.Container) bool {
 	if c.Project != w.Name {
 		return false
 	}
+	if w.byName() && w.goesByName(c) {
+		return true
+	}
 	all := w.Project.Services()
 	i := slices.IndexFunc(all, func(s compose.Service) bool { return s.Name == c.Service })
 	if w.command.verb == "down" && (c.OneOff || i < 0) {
@@ -215,6 +219,46 @@ func (w *guarded) goes(c engine.Container) bool {
 	return slices.Contains(w.withOthers(all, named), c.Service)
 }
 
+// byName tells that docker compose knows the project by its name alone: given a name and no file, down reads none. It removes all containers and
+// volumes then that bear the name, whatever the file in this folder says.
+func (w *guarded) byName() bool {
+	return w.command.verb == "down" && w.app.flags.project != "" && len(w.app.flags.files) == 0 && !w.app.usesFirst()
+}
+
+// goesByName is what goes tells where the project is known by its name.
+func (w *guarded) goesByName(c engine.Container) bool {
+	if c.OneOff {
+		return w.removesOrphans()
+	}
+	return len(w.command.words) == 0 || slices.Contains(w.command.words, c.Service)
+}
+
+// refuseUnlisted refuses where volumes go that no service has, by the file or by its containers: no backup holds them.
+func (w *guarded) refuseUnlisted(ctx context.Context) error {
+	if !w.byName() {
+		return nil
+	}
+	volumes, err := w.Engine.Volumes(ctx, engine.ProjectLabel, w.Name)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, v := range volumes {
+		if !slices.ContainsFunc(w.Sources, func(src compose.Source) bool { return src.Volume != nil && src.Volume.Name == v.Name }) {
+			names = append(names, v.Name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return &outcome{
+		code: exitFailed,
+		message: fmt.Sprintf("docker compose down --volumes of a project by its name deletes volumes that no service mounts, and that no backup holds: %s; nothing was changed",
+			strings.Join(names, ", ")),
+		hint: "name the compose file too (-f), and docker compose leaves them; to delete the data without a backup: --backup never",
+	}
+}
+
 // removesOrphans tells whether containers go that are of no service of the project: by the flag, or by Compose's variable.
 func (w *guarded) removesOrphans() bool {
 	if f := w.command.flags.Lookup("remove-orphans"); f != nil && f.Changed {
@@ -223,8 +267,8 @@ func (w *guarded) removesOrphans() bool {
 	return slices.Contains([]string{"1", "t", "true", "y"}, strings.ToLower(w.app.env("COMPOSE_REMOVE_ORPHANS")))
 }
 
-// withOthers are services and those that go with them: for down what depends on them; for up what they depend on, and who uses a volume of
-// theirs, since a volume that is replaced takes all of its users with it.
+// withOthers are services and those that go with them: for down what depends on them; for up what they depend on. Others that use a volume of
+// theirs stay: as long as they have it, nobody deletes it.
 func (w *guarded) withOthers(all []compose.Service, named []string) []string {
 	out := slices.Clone(named)
 	add := func(names ...string) {
@@ -242,23 +286,6 @@ func (w *guarded) withOthers(all []compose.Service, named []string) []string {
 			case w.command.verb == "up" && s.Name == out[i] && !w.command.on("no-deps"):
 				add(s.DependsOn...)
 			}
-		}
-		if w.command.verb == "up" {
-			add(w.sharers(out[i])...)
-		}
-	}
-	return out
-}
-
-// sharers are the services that mount a volume of a service.
-func (w *guarded) sharers(service string) (out []string) {
-	for _, src := range w.Sources {
-		uses := func(m compose.Mount) bool { return m.Service == service }
-		if src.Volume == nil || !slices.ContainsFunc(src.Mounts, uses) {
-			continue
-		}
-		for _, m := range src.Mounts {
-			out = append(out, m.Service)
 		}
 	}
 	return out
@@ -316,42 +343,23 @@ func (w *guarded) run(ctx context.Context) error {
 	return errors.Join(err, failed, owed)
 }
 
-// runAttached runs an up that stays in the terminal: the lock is given back once docker compose has the services, for it runs as long as
-// somebody watches it; from then on b watches too. ctx is the run's, locked that of the lock.
-func (w *guarded) runAttached(ctx, locked context.Context, b *besider) error {
-	w.leave(locked)
-	var items []quiesce.Handed
-	var ended error
-	handed := false
-	err := w.app.runCompose(ctx, w.command.line(), func(pid int, open func() error) error {
-		if err := w.handOver(locked, pid); err != nil {
-			return err
-		}
-		handed, items = true, w.cold.held.Handed()
-		owed := w.hooksAfterBackup(locked, w.cold.hooks)
-		if err := open(); err != nil {
-			return err
-		}
-		ended = errors.Join(owed, w.cold.held.Leave(), w.end(locked, nil))
-		b.start(ctx)
-		return nil
-	}, b.stop)
-	if !handed {
-		err = errors.Join(w.notRun(err), w.putBack(locked))
-		return errors.Join(err, w.end(locked, err))
-	}
-	back, failed := quiesce.TakeBack(ctx, w.Engine.Client, items, takingOf(w.command.verb))
-	w.tellBack(back, err)
-	return errors.Join(err, ended, failed)
-}
-
 // notRun says that docker compose was not run, and why.
 func (w *guarded) notRun(err error) error {
 	return fmt.Errorf("docker compose %s was not run: %w", w.command.verb, err)
 }
 
-// handOver puts on record that the process is docker compose's, and that the services are.
+// handOver puts on record that the process is docker compose's, and that the services are. It fails where one runs that goes, under whatever id:
+// somebody else has started it or put it anew, and what it has written since is in no backup.
 func (w *guarded) handOver(ctx context.Context, pid int) error {
+	now, err := w.containers(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range now {
+		if runs(c) && w.goes(c) {
+			return fmt.Errorf("hand over %s: it is %s, not stopped: somebody else has started it", cmp.Or(c.Service, c.Name), c.State)
+		}
+	}
 	child := journal.Child("docker compose "+w.command.verb, pid, w.app.world.Now())
 	if err := w.journal.Step(stepCompose, child); err != nil {
 		return err

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -18,11 +17,9 @@ import (
 	"gotest.tools/v3/assert"
 	"gotest.tools/v3/poll"
 
-	"github.com/memsys/docker-memsys/compose"
 	"github.com/memsys/docker-memsys/internal/engine"
 	"github.com/memsys/docker-memsys/internal/engine/enginetest"
 	"github.com/memsys/docker-memsys/internal/journal"
-	"github.com/memsys/docker-memsys/internal/quiesce"
 	"github.com/memsys/docker-memsys/internal/store"
 )
 
@@ -102,14 +99,7 @@ func (b *coldBed) begun() bool {
 // wrap runs a command line. meanwhile is done while docker compose is at work, which then ends with the code; -1: it must not be called.
 func (b *coldBed) wrap(ctx context.Context, line string, code int, meanwhile func()) error {
 	b.t.Helper()
-	var opts wrapOptions
-	args := strings.Fields(line)
-	own := wrapFlags(&opts)
-	if bringsUp(args[0]) {
-		readyFlags(own, &opts.ready)
-	}
-	c, err := parseComposeCommand(args[0], args[1:], own)
-	assert.NilError(b.t, err)
+	c, opts := b.command(line)
 	ended := make(chan error, 1)
 	go func() { ended <- b.app.wrap(ctx, c, opts) }()
 	poll.WaitOn(b.t, func(poll.LogT) poll.Result {
@@ -124,11 +114,24 @@ func (b *coldBed) wrap(ctx context.Context, line string, code int, meanwhile fun
 		b.write("go.tmp", fmt.Sprint(code))
 		assert.NilError(b.t, os.Rename(filepath.Join(b.dir, "go.tmp"), filepath.Join(b.dir, "go")))
 	}
-	err = <-ended
+	err := <-ended
 	pending, jerr := b.pending()
 	assert.NilError(b.t, jerr)
 	assert.Assert(b.t, pending == nil, "left on record: %+v", pending)
 	return err
+}
+
+// command takes a command line apart.
+func (b *coldBed) command(line string) (c *composeCommand, opts wrapOptions) {
+	b.t.Helper()
+	args := strings.Fields(line)
+	own := wrapFlags(&opts)
+	if bringsUp(args[0]) {
+		readyFlags(own, &opts.ready)
+	}
+	c, err := parseComposeCommand(args[0], args[1:], own)
+	assert.NilError(b.t, err)
+	return c, opts
 }
 
 // again lets the next docker compose begin.
@@ -244,6 +247,23 @@ func TestAServiceThatSomebodyStartsBeforeTheDeletionStopsIt(t *testing.T) {
 	assert.Equal(t, b.states(), "running running running")
 }
 
+func TestAServiceThatSomebodyPutsAnewBeforeTheDeletionStopsIt(t *testing.T) {
+	b := newColdBed(t)
+	var anew string
+	b.fake.After(func(c enginetest.Call) error {
+		if c.Name == "Stop" && c.Object == b.ids["store"] {
+			b.fake.Remove(b.ids["app"])
+			anew = b.fake.Add(engine.Container{Name: "notes-app-1", Project: "notes", Service: "app", Number: "1"})
+		}
+		return nil
+	})
+	v := judge(b.wrap(t.Context(), "down -v", -1, nil), false, false)
+	assert.Equal(t, v.Code, exitFailed)
+	assert.Assert(t, strings.Contains(v.Message, "app: it is running, not stopped"), v.Message)
+	assert.Equal(t, b.states(), " running running")
+	assert.Equal(t, b.fake.State(anew), engine.Running)
+}
+
 func TestWhereThereIsNoDataNothingIsStopped(t *testing.T) {
 	b := newColdBed(t)
 	assert.NilError(t, os.RemoveAll(filepath.Join(b.dir, "data")))
@@ -316,31 +336,6 @@ func TestServicesThatDockerComposeHasNotRemovedRunAgain(t *testing.T) {
 	}
 }
 
-// An attached up gives the lock back: backups must go on while somebody watches it.
-func TestAnAttachedUpHoldsNoLock(t *testing.T) {
-	b := newColdBed(t)
-	assert.NilError(t, b.wrap(t.Context(), "up -V --no-ready", 0, func() {
-		dir, err := b.app.stateDir()
-		assert.NilError(t, err)
-		state := journal.View(dir, "notes in "+b.dir)
-		poll.WaitOn(t, func(poll.LogT) poll.Result {
-			holder, err := state.Holder()
-			if err != nil || holder != nil {
-				return poll.Continue("%v %v", holder, err)
-			}
-			return poll.Success()
-		})
-		pending, err := state.Pending()
-		assert.NilError(t, err)
-		assert.Assert(t, pending == nil)
-		for _, id := range b.ids {
-			assert.NilError(t, b.fake.Start(t.Context(), id))
-			b.fake.SetState(id, engine.Exited) // by Ctrl-C
-		}
-	}))
-	assert.Equal(t, b.states(), "exited exited exited", "it has started and ended them itself")
-}
-
 func TestAPausedServiceIsNotLetGoToWriteOnceMore(t *testing.T) {
 	b := newColdBed(t)
 	b.fake.SetState(b.ids["store"], engine.Paused)
@@ -355,101 +350,6 @@ func TestCommandsThatDeleteNothingStopNothing(t *testing.T) {
 		b := newColdBed(t)
 		assert.NilError(t, b.wrap(t.Context(), line, 0, func() { assert.Equal(t, b.states(), "running running running", line) }))
 	}
-}
-
-func TestOnlyServicesThatGoAreStopped(t *testing.T) {
-	for line, want := range map[string]string{
-		"down -v":                                "exited exited exited",
-		"down -v store":                          "exited exited running", // app depends on it
-		"down -v app":                            "exited running running",
-		"up -d -V app --no-ready":                "exited exited running", // it depends on store
-		"up -d --no-ready -V --no-deps app":      "exited running running",
-		"up -d --no-ready -V --no-deps beside":   "running running exited",
-		"up -d --no-ready -t 3 -V nosuch":        "exited exited exited",
-		"up -d --no-ready --force volume-config": "exited exited exited",
-	} {
-		b := newColdBed(t)
-		assert.NilError(t, b.wrap(t.Context(), line, 0, func() {
-			assert.Equal(t, b.states(), want, line)
-			debug, err := b.fake.Container(t.Context(), "notes-debug-1")
-			assert.NilError(t, err)
-			assert.Equal(t, debug.State, engine.Running, "it is of another profile")
-		}))
-	}
-}
-
-// handedTo puts a run on record that was killed after it had handed its services over to a process.
-func (b *coldBed) handedTo(verb string, child journal.Holder) {
-	b.t.Helper()
-	s, err := b.app.openSession(b.t.Context(), compose.Overrides{})
-	assert.NilError(b.t, err)
-	locked, err := s.begin(b.t.Context(), verb, lockOptions{}, nil)
-	assert.NilError(b.t, err)
-	q := s.quiescer()
-	q.Guard = quiesce.Unguarded{}
-	held, err := q.Hold(locked, quiesce.NewPlan(quiesce.Stop, s.Containers, func(engine.Container) bool { return true }))
-	assert.NilError(b.t, err)
-	assert.NilError(b.t, s.journal.Step(stepCompose, child))
-	assert.NilError(b.t, held.HandOver(locked))
-	assert.NilError(b.t, errors.Join(s.journal.Close(), s.lock.Release(locked)))
-}
-
-func (b *coldBed) recover() error {
-	return b.app.recover(b.t.Context(), recoverOptions{})
-}
-
-func TestRecoveryStartsWhatAKilledDownHadNotBegunToRemove(t *testing.T) {
-	b := newColdBed(t)
-	b.handedTo("down", journal.Holder{})
-	assert.Equal(t, b.states(), "exited exited exited")
-	assert.NilError(t, b.app.recover(t.Context(), recoverOptions{plan: true}))
-	assert.Equal(t, b.states(), "exited exited exited")
-	assert.NilError(t, b.recover())
-	assert.Equal(t, b.states(), "running running running")
-}
-
-func TestRecoveryDoesNotStartWhatDownHasBegunToRemove(t *testing.T) {
-	b := newColdBed(t)
-	b.handedTo("down", journal.Holder{})
-	b.fake.Remove(b.ids["app"])
-	successor := b.fake.Add(engine.Container{Name: "notes-app-1", Project: "notes", Service: "app", Number: "1", State: engine.Created})
-	assert.NilError(t, b.recover())
-	assert.Equal(t, b.states(), " exited exited")
-	assert.Equal(t, b.fake.State(successor), engine.Created)
-	b.app.closeDisplay()
-	assert.Assert(t, strings.Contains(b.said.String(), "docker compose down has removed app and left "), b.said.String())
-	pending, err := b.pending()
-	assert.NilError(t, err)
-	assert.Assert(t, pending == nil)
-}
-
-func TestRecoveryStartsWhatAKilledUpHasNotReplaced(t *testing.T) {
-	b := newColdBed(t)
-	b.handedTo("up", journal.Holder{})
-	b.fake.Remove(b.ids["app"])
-	assert.NilError(t, b.recover())
-	assert.Equal(t, b.states(), " running running")
-}
-
-// Nobody touches services while the docker compose of a killed run is still at work.
-func TestRecoveryWaitsForTheDockerComposeOfAKilledRun(t *testing.T) {
-	b := newColdBed(t)
-	child, err := os.StartProcess("/bin/sleep", []string{"sleep", "1000"}, &os.ProcAttr{})
-	assert.NilError(t, err)
-	b.handedTo("down", journal.Child("docker compose down", child.Pid, time.Now()))
-	ended := make(chan error, 1)
-	go func() { ended <- b.recover() }()
-	select {
-	case err := <-ended:
-		t.Fatalf("it has not waited: %v", err)
-	case <-time.After(time.Second):
-	}
-	assert.Equal(t, b.states(), "exited exited exited")
-	b.fake.Remove(b.ids["app"])
-	assert.NilError(t, child.Signal(syscall.SIGKILL))
-	_, _ = child.Wait()
-	assert.NilError(t, <-ended)
-	assert.Equal(t, b.states(), " exited exited")
 }
 
 // TestAfterDownTheDataIsSaidToBeThere: as it was, with what services have still written, or not.

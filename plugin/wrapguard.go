@@ -95,5 +95,7 @@ func (w *guarded) findings(ctx context.Context) ([]guard.Finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	return guard.Check(facts), nil
+	found := guard.Check(facts)
+	w.replaces = slices.ContainsFunc(found, func(f guard.Finding) bool { return f.Loses && f.Guard == guard.VolumeConfig && w.forced(f) })
+	return found, nil
 }

@@ -75,6 +75,13 @@ func TestAVolumeThatWasMadeOtherwiseIsKept(t *testing.T) {
 		volumeOf(t, fake, "notes_memories", labels(c.hash))
 		assert.Equal(t, w.refusedBy(t), c.want, "%+v", c)
 	}
+	// The setting passes it for good: a volume that goes is backed up as one that goes by a flag, and where none does nothing is stopped.
+	for hash, deletes := range map[string]bool{"other": true, "": false} {
+		w, fake := openGuarded(t, guardedProject+"x-memsys: {force: [volume-config]}\n", "up -d")
+		volumeOf(t, fake, "notes_memories", labels(hash))
+		assert.Equal(t, w.refusedBy(t), "")
+		assert.Equal(t, w.deletes(), deletes)
+	}
 	w, fake := openGuarded(t, guardedProject, "up -d")
 	hash, err := w.VolumeHash("memories")
 	assert.NilError(t, err)

@@ -151,19 +151,28 @@ func TakeBack(ctx context.Context, e Engine, items []Handed, how Taking) (Back, 
 	return back, err
 }
 
-func takeBack(ctx context.Context, e Engine, items []Handed, how Taking) (back Back, done []Resumed, err error) {
-	var ours []Item
+// Standing returns the items that stand there as they were left, and those that are gone. The others were started since.
+func Standing(ctx context.Context, e Engine, items []Handed) (standing, gone []Item, err error) {
 	for _, it := range items {
 		c, err := e.Container(ctx, it.ID)
 		switch {
 		case errors.Is(err, engine.ErrNotFound):
-			back.Gone = append(back.Gone, it.Item)
+			gone = append(gone, it.Item)
 		case err != nil:
-			return Back{}, nil, fmt.Errorf("look what became of %s: %w", it.Label(), err)
+			return nil, nil, fmt.Errorf("look what became of %s: %w", it.Label(), err)
 		case c.State == engine.Exited && c.Started.Equal(it.Started):
-			ours = append(ours, it.Item)
+			standing = append(standing, it.Item)
 		}
 	}
+	return standing, gone, nil
+}
+
+func takeBack(ctx context.Context, e Engine, items []Handed, how Taking) (back Back, done []Resumed, err error) {
+	ours, gone, err := Standing(ctx, e, items)
+	if err != nil {
+		return Back{}, nil, err
+	}
+	back.Gone = gone
 	if how == AllOrNone && len(back.Gone) > 0 {
 		back.Left = ours
 		return back, nil, nil
