@@ -73,7 +73,7 @@ func (c *Client) Container(ctx context.Context, id string) (Container, error) {
 }
 
 func fromInspect(in container.InspectResponse) Container {
-	out := Container{ID: in.ID, Name: strings.TrimPrefix(in.Name, "/"), ImageID: in.Image, Restarts: in.RestartCount}
+	out := Container{ID: in.ID, Name: strings.TrimPrefix(in.Name, "/"), ImageID: in.Image, Restarts: in.RestartCount, Created: moment(in.Created)}
 	if in.State != nil {
 		out.State = State(in.State.Status)
 		out.ExitCode, out.OutOfMemory = in.State.ExitCode, in.State.OOMKilled

@@ -58,10 +58,10 @@ type Container struct {
 	// Policy is how the engine restarts it: no, on-failure, always, unless-stopped; Restarts is how often it did since somebody started it.
 	Policy   string
 	Restarts int
-	// Started and Ended are when it did so last, by the engine's clock; ExitCode and OutOfMemory are how it ended.
-	Started, Ended time.Time
-	ExitCode       int
-	OutOfMemory    bool
+	// Created is when it was made; Started and Ended are when it did so last, by the engine's clock; ExitCode and OutOfMemory are how it ended.
+	Created, Started, Ended time.Time
+	ExitCode                int
+	OutOfMemory             bool
 	// Network is the mode of its network: host, container:ID, or the name of one.
 	Network string
 	// Addresses are its own in the engine's networks, while it runs; Ports are what of it is published.
@@ -107,6 +107,8 @@ type Image struct {
 	Labels      map[string]string
 	// User is whom its containers run as: NAME or NUMBER, with or without :GROUP; empty is root.
 	User string
+	// Volumes are the places at which its containers get a volume, one without a name if nothing else is mounted there; sorted.
+	Volumes []string
 	// Created is when it was made; zero where it does not say.
 	Created time.Time
 }

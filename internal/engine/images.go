@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"path"
 	"slices"
 	"time"
 
@@ -23,6 +24,10 @@ func (c *Client) Image(ctx context.Context, ref string) (Image, error) {
 	out.Created, _ = time.Parse(time.RFC3339Nano, res.Created) // an image need not say
 	if res.Config != nil {
 		out.Labels, out.User = res.Config.Labels, res.Config.User
+		for place := range res.Config.Volumes {
+			out.Volumes = append(out.Volumes, path.Clean(place))
+		}
+		slices.Sort(out.Volumes)
 	}
 	return out, nil
 }

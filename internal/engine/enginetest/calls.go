@@ -78,7 +78,12 @@ func (e *Engine) change(id string, to engine.State, from, quiet []engine.State) 
 		case !slices.Contains(from, c.State):
 			return fmt.Errorf("%w: it is %s", engine.ErrConflict, c.State)
 		}
-		c.State = to
+		if c.State = to; to == engine.Exited {
+			was := c.Ended
+			if c.Ended = e.now(); !c.Ended.After(was) { // no two ends at one time, however coarse the clock
+				c.Ended = was.Add(1)
+			}
+		}
 		e.containers[id] = c
 		return nil
 	}

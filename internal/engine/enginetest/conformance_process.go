@@ -62,6 +62,7 @@ func (b Bench) images(t *testing.T) {
 	named, err := b.Container(ctx, b.Prefix+"echo")
 	assert.NilError(t, err)
 	assert.Equal(t, named.ID, id)
+	assert.Assert(t, !named.Created.IsZero())
 	assert.NilError(t, b.RemoveContainer(ctx, named.Name))
 	list, err := b.Images(ctx, conformanceLabel+"="+b.Prefix)
 	assert.NilError(t, err)

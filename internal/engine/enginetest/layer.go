@@ -24,6 +24,7 @@ import (
 type layerFile struct {
 	engine.Change
 	size int64
+	at   time.Time
 }
 
 // AddToLayer puts a file into a container's own layer, and the folders above it.
@@ -40,6 +41,14 @@ func (e *Engine) AddToLayer(id, file string, size int64) {
 		e.layers[id][dir] = layerFile{Change: engine.Change{Path: dir, Added: true}, size: -1}
 	}
 	e.layers[id][file] = layerFile{Change: engine.Change{Path: file, Added: true}, size: size}
+}
+
+// ChangeInLayer changes a file of the image in a container's own layer.
+func (e *Engine) ChangeInLayer(id, file string, size int64, at time.Time) {
+	e.AddToLayer(id, file, size)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.layers[id][file] = layerFile{Change: engine.Change{Path: file}, size: size, at: at}
 }
 
 // Changes returns what AddToLayer put there, sorted.
@@ -79,7 +88,7 @@ func (e *Engine) Stat(ctx context.Context, id, name string) (info engine.PathInf
 		if !ok {
 			return engine.ErrNotFound
 		}
-		info = engine.PathInfo{Name: path.Base(name), Size: f.size, Mode: 0o644}
+		info = engine.PathInfo{Name: path.Base(name), Size: f.size, Mode: 0o644, ModTime: f.at}
 		if f.size < 0 {
 			info.Size, info.Mode = 0, fs.ModeDir|0o755
 		}

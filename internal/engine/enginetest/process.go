@@ -65,7 +65,7 @@ func (e *Engine) CreateContainer(ctx context.Context, p engine.Process) (id stri
 		if !ok {
 			return engine.ErrNotFound
 		}
-		c := engine.Container{Name: p.Name, State: engine.Created, Image: p.Image, ImageID: image.ID, Labels: p.Labels}
+		c := engine.Container{Name: p.Name, State: engine.Created, Created: e.now(), Image: p.Image, ImageID: image.ID, Labels: p.Labels}
 		for _, m := range p.Mounts {
 			switch m.Type {
 			case "volume":

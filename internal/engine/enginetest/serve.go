@@ -194,7 +194,7 @@ func (e *Engine) serveList(w http.ResponseWriter, r *http.Request) {
 func (e *Engine) serveContainer(w http.ResponseWriter, r *http.Request) {
 	c, err := e.Container(r.Context(), r.PathValue("id"))
 	out := container.InspectResponse{
-		ID: c.ID, Name: "/" + c.Name, Image: c.ImageID,
+		ID: c.ID, Name: "/" + c.Name, Image: c.ImageID, Created: c.Created.Format(time.RFC3339Nano),
 		State: &container.State{
 			Status: container.ContainerState(c.State), ExitCode: c.ExitCode, OOMKilled: c.OutOfMemory,
 			StartedAt: c.Started.Format(time.RFC3339Nano), FinishedAt: c.Ended.Format(time.RFC3339Nano),
@@ -278,5 +278,10 @@ func (e *Engine) serveImage(w http.ResponseWriter, r *http.Request) {
 	if !i.Created.IsZero() {
 		created = i.Created.Format(time.RFC3339Nano)
 	}
-	answer(w, map[string]any{"Id": i.ID, "RepoTags": i.RepoTags, "RepoDigests": i.RepoDigests, "Created": created, "Config": map[string]any{"Labels": i.Labels}}, err)
+	volumes := map[string]struct{}{}
+	for _, place := range i.Volumes {
+		volumes[place] = struct{}{}
+	}
+	config := map[string]any{"Labels": i.Labels, "Volumes": volumes}
+	answer(w, map[string]any{"Id": i.ID, "RepoTags": i.RepoTags, "RepoDigests": i.RepoDigests, "Created": created, "Config": config}, err)
 }
