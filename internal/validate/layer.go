@@ -87,6 +87,8 @@ type heap struct {
 	dir    string
 	chroma bool
 	files  []string
+	// seeded are those of them that the image has too.
+	seeded map[string]bool
 }
 
 func (w *World) checkLayer(ctx context.Context, v *verdict, c engine.Container, changes []engine.Change, empty bool) {
@@ -127,9 +129,10 @@ func (w *World) heaps(c engine.Container, changes []engine.Change) []heap {
 			continue
 		}
 		if byDir[dir] == nil {
-			byDir[dir] = &heap{dir: dir, chroma: slices.Contains(stores, dir)}
+			byDir[dir] = &heap{dir: dir, chroma: slices.Contains(stores, dir), seeded: map[string]bool{}}
 		}
 		byDir[dir].files = append(byDir[dir].files, ch.Path)
+		byDir[dir].seeded[ch.Path] = !ch.Added && !isDatabase(ch.Path)
 	}
 	var all []heap
 	for _, h := range byDir {
@@ -150,11 +153,11 @@ func dataFolder(c engine.Container, ch engine.Change, stores []string) string {
 		return ""
 	}
 	for _, dir := range knownFolders() {
-		if ch.Added && within(ch.Path, dir) && ch.Path != dir {
+		if (ch.Added || isData(ch.Path)) && within(ch.Path, dir) && ch.Path != dir {
 			return dir
 		}
 	}
-	if isDatabase(ch.Path) {
+	if isDatabase(ch.Path) || isMemory(ch.Path) {
 		return path.Dir(ch.Path)
 	}
 	if ch.Added && isData(ch.Path) && besideMount(c, ch.Path) {
@@ -182,6 +185,11 @@ func knownFolders() []string {
 
 func isDatabase(name string) bool {
 	return slices.Contains([]string{".sqlite3", ".sqlite", ".db", ".db3", ".duckdb", ".lance"}, strings.ToLower(path.Ext(name)))
+}
+
+// isMemory knows the names under which memory servers keep all they know, beside their programs unless told otherwise.
+func isMemory(name string) bool {
+	return slices.Contains([]string{"memory.json", "memory.jsonl", "memories.json", "memories.jsonl"}, strings.ToLower(path.Base(name)))
 }
 
 func isData(name string) bool {
@@ -237,6 +245,9 @@ func (w *World) measure(ctx context.Context, c engine.Container, h heap, left *i
 		info, err := w.Engine.Stat(ctx, c.ID, name)
 		if err != nil || !info.Mode.IsRegular() {
 			continue // a folder, or gone meanwhile
+		}
+		if h.seeded[name] && info.ModTime.Before(c.Created.Truncate(time.Second)) {
+			continue // it has another owner or mode than in the image, and the same content
 		}
 		if e.files++; e.first == "" {
 			e.first = name

@@ -22,7 +22,8 @@ type LayerData struct {
 	Misplaced string
 }
 
-// LayerData finds the data in the layer of a container, sorted by folder.
+// LayerData finds the data in the layer of a container, sorted by folder. Where the layer has more files than are looked at it comes together with
+// engine.ErrTooMany.
 func (w *World) LayerData(ctx context.Context, c engine.Container) ([]LayerData, error) {
 	if w.Engine == nil {
 		return nil, nil
@@ -46,7 +47,7 @@ func (w *World) LayerData(ctx context.Context, c engine.Container) ([]LayerData,
 			all[i].Fresh = all[i].Chroma && fresh
 		}
 	}
-	return all, nil
+	return all, l.err
 }
 
 // Regenerable tells a path of a container at which programs keep what they can make again: caches, installed modules, logs.

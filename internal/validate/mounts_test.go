@@ -105,6 +105,7 @@ func TestDataInALayerIsFoundAndOtherFilesAreNot(t *testing.T) {
 		{"/root/index.db", 10, "memory-app-1:/root"},
 		{"/app/notes/one.jsonl", 10, "memory-app-1:/app/notes"}, // beside the mount /app/files
 		{"/app/files/one.json", 10, ""},                         // in the mount
+		{"/srv/server/memory.jsonl", 10, "memory-app-1:/srv/server"},
 		{"/app/notes/main.js", 10, ""},
 		{"/app/package-lock.json", 10, ""},
 		{"/app/node_modules/x/data.json", 10, ""},
@@ -124,6 +125,19 @@ func TestDataInALayerIsFoundAndOtherFilesAreNot(t *testing.T) {
 				says(t, r, inventory.OK)
 			}
 		})
+	}
+}
+
+// TestAFileOfTheImageThatWasWritten: what only got another owner has the time that the image gave it.
+func TestAFileOfTheImageThatWasWritten(t *testing.T) {
+	made := time.Now()
+	for at, want := range map[time.Time]inventory.Status{made.Add(-time.Hour): inventory.OK, made.Add(time.Minute): inventory.Warning} {
+		w, fake, id := mounted(t, nil)
+		for i := range w.Containers {
+			w.Containers[i].Created = made
+		}
+		fake.ChangeInLayer(id, "/app/data/seed.json", 10, at)
+		says(t, only(t, w, layerCheck()), want)
 	}
 }
 
