@@ -30,6 +30,11 @@ type ServicePlan struct {
 	// Replicas is how many containers it should have.
 	Replicas int
 	Mounts   []Planned
+	// Image is what they are made of; empty where the file does not say. Built tells that docker compose builds it, Pull when it looks for another
+	// one (pull_policy).
+	Image string
+	Built bool
+	Pull  string
 	// Foreign tells that it takes mounts of a container outside of the project, which are not known here.
 	Foreign bool
 }
@@ -51,7 +56,7 @@ func (p *Project) PlansOf(names []string) []ServicePlan {
 		if !ok || s.Provider != nil {
 			continue
 		}
-		plan := ServicePlan{Service: name, Replicas: s.GetScale(), Foreign: p.fromForeign(name)}
+		plan := ServicePlan{Service: name, Replicas: s.GetScale(), Image: s.Image, Built: s.Build != nil, Pull: s.PullPolicy, Foreign: p.fromForeign(name)}
 		for _, u := range mounts(specs, name, name, s.ContainerSpec, map[string]bool{name: true}) {
 			plan.Mounts = append(plan.Mounts, p.planned(u))
 		}

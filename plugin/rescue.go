@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -48,7 +49,17 @@ type finding struct {
 	files     []string // of a layer; all for a volume
 }
 
-func (f finding) name() string { return f.Service + ":" + f.Folder }
+func (f finding) name() string {
+	if f.container.OneOff {
+		return f.Container + ":" + f.Folder
+	}
+	return f.Service + ":" + f.Folder
+}
+
+// called tells that a name is the finding's: by its service, or by its container, since a service may have several.
+func (f finding) called(name string) bool {
+	return name == f.name() || name == f.Container+":"+f.Folder
+}
 
 // rescueResult is what was found and done, in JSON output.
 type rescueResult struct {
@@ -69,7 +80,9 @@ func (a *app) rescueCommand() *cobra.Command {
 		Long: `Find data that docker compose leaves behind: in a container's own writable layer, and
 in volumes without a name. Copy it into the folder or volume that the compose file has
 for its place, or into the source of --to. So mount a volume or folder there in the
-compose file first, then rescue, then docker memsys up.
+compose file first, then rescue, then docker memsys up. SERVICE:FOLDER names what to
+copy; CONTAINER:FOLDER does where a service has several containers, and for a single
+run of one.
 
 Nothing that exists is replaced: the place in the source must be empty. The services
 are stopped before, and stay so until docker memsys up makes them anew with the mount:
@@ -96,7 +109,7 @@ func (a *app) rescue(ctx context.Context, args []string, opts rescueOptions) err
 		return err
 	}
 	if opts.to != "" && len(args) != 1 {
-		return usagef("--to takes one SERVICE:FOLDER, which says what goes there")
+		return usagef("--to takes one SERVICE:FOLDER or CONTAINER:FOLDER, which says what goes there")
 	}
 	s, err := a.openSession(ctx, compose.Overrides{})
 	if err != nil {
@@ -126,20 +139,20 @@ func (a *app) rescue(ctx context.Context, args []string, opts rescueOptions) err
 
 // misplacedData is the data that docker compose leaves behind, all or what is named, each with the source that it belongs into.
 func (s *session) misplacedData(ctx context.Context, named []string, to string) ([]finding, error) {
-	c, err := parseComposeCommand("down", nil, wrapFlags(&wrapOptions{}))
-	if err != nil {
-		return nil, err
-	}
-	g := &guardFacts{guarded: &guarded{session: s, command: c}, world: s.surroundings}
+	g := &guardFacts{guarded: &guarded{session: s}, world: sync.OnceValue(s.surroundings)}
 	var all []finding
-	for _, c := range g.mine() {
+	for _, c := range s.Containers {
+		if c.Project != s.Name || c.OneOff && !slices.ContainsFunc(named, func(name string) bool { return strings.HasPrefix(name, c.Name+":") }) {
+			continue // a single run is rescued from where it is named
+		}
 		found, err := g.dataOf(ctx, c)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, found...)
 	}
-	if all, err = chosen(all, named); err != nil {
+	all, err := chosen(all, named)
+	if err != nil {
 		return nil, err
 	}
 	for i := range all {
@@ -159,6 +172,10 @@ func (s *session) misplacedData(ctx context.Context, named []string, to string) 
 func (g *guardFacts) dataOf(ctx context.Context, c engine.Container) ([]finding, error) {
 	var all []finding
 	heaps, err := g.world().LayerData(ctx, c)
+	if errors.Is(err, engine.ErrTooMany) {
+		g.warn("rescue", "the layer of "+c.Name+" has more files than are looked at: docker diff "+c.Name)
+		err = nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -186,11 +203,11 @@ func chosen(all []finding, names []string) ([]finding, error) {
 		known = append(known, f.name())
 	}
 	for _, name := range names {
-		if !slices.Contains(known, name) {
+		if !slices.ContainsFunc(all, func(f finding) bool { return f.called(name) }) {
 			return nil, &usageError{message: fmt.Sprintf("nothing to rescue at %s; there is: %s", name, orNothing(strings.Join(known, ", "))), hint: "docker memsys rescue --dry-run"}
 		}
 	}
-	return slices.DeleteFunc(all, func(f finding) bool { return !slices.Contains(names, f.name()) }), nil
+	return slices.DeleteFunc(all, func(f finding) bool { return !slices.ContainsFunc(names, f.called) }), nil
 }
 
 func orNothing(text string) string {
@@ -225,25 +242,19 @@ func (g *guardFacts) place(ctx context.Context, f *finding) {
 		f.Why = "the compose file mounts nothing at " + f.Folder + " of service " + f.Service + ": mount a volume or folder there, or name a source with --to"
 		return
 	}
-	i := slices.IndexFunc(g.Sources, func(s compose.Source) bool {
-		if p.Type == "bind" {
-			return s.Path != "" && compose.SameHostPath(s.Path, p.Path)
-		}
-		return s.Volume != nil && s.Volume.Key != "" && s.Volume.Key == p.Volume.Key
-	})
-	if i < 0 {
+	source, place, ok := g.sourceAt(*p, f.Folder)
+	if !ok {
 		f.Why = placeWords(*p) + " is no source of the project"
 		return
 	}
-	f.Source = g.Sources[i].Name
-	f.Path = strings.Trim(path.Join(p.Subpath, strings.TrimPrefix(f.Folder, p.Target)), "/")
-	if f.From == fromVolume {
-		for _, m := range f.container.Mounts {
-			f.There = f.There || path.Clean(m.Destination) == f.Folder && g.holdsVolume(ctx, m, *p)
+	f.Source, f.Path = source, place
+	f.There = g.rescued(f.container, f.Folder, *p, func() (all, known bool) {
+		if f.From == fromLayer {
+			return g.holdsLayer(ctx, f.container, validate.LayerData{Folder: f.Folder, Files: f.files}, *p)
 		}
-		return
-	}
-	f.There = g.holdsLayer(ctx, f.container, validate.LayerData{Folder: f.Folder, Files: f.files}, *p)
+		i := slices.IndexFunc(f.container.Mounts, func(m engine.Mount) bool { return path.Clean(m.Destination) == f.Folder })
+		return g.holdsVolume(ctx, f.container.Mounts[i], *p)
+	})
 }
 
 // printRescue prints what was found and done.

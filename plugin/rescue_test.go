@@ -8,7 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"gotest.tools/v3/assert"
 
@@ -88,7 +90,10 @@ func TestWhatCannotBeRescuedIsSaid(t *testing.T) {
 	assert.ErrorContains(t, unfit([]finding{one, lost}, []finding{one}, true), "app:/x cannot be rescued: nothing is mounted there")
 	assert.ErrorContains(t, unfit([]finding{lost}, nil, false), "cannot be rescued")
 	assert.ErrorContains(t, unfit([]finding{one, two}, []finding{one, two}, false), "app-1 and app-2 of app:/data would both go into source data")
-	_, err := chosen([]finding{one}, []string{"app:/nosuch"})
+	both, err := chosen([]finding{one, two}, []string{"app-2:/data"})
+	assert.NilError(t, err)
+	assert.Assert(t, len(both) == 1 && both[0].Container == "app-2", "each of two containers can be named")
+	_, err = chosen([]finding{one}, []string{"app:/nosuch"})
 	assert.ErrorContains(t, err, "there is: app:/data")
 	all, err := chosen([]finding{one, lost}, []string{"app:/x"})
 	assert.NilError(t, err)
@@ -151,6 +156,69 @@ func TestDataOfAVolumeWithoutANameIsRescued(t *testing.T) {
 	assert.Assert(t, again.Found[0].There && len(again.Stopped) == 0)
 	assert.NilError(t, os.WriteFile(filepath.Join(s.WorkingDir, "data", "sub", "memory.json"), []byte("{}"), 0o600))
 	assert.Equal(t, w.refusedBy(t), "anonymous")
+}
+
+// TestWhatWasRescuedIsKnownWhereItCannotBeSeen: the engine's files are another machine's.
+func TestWhatWasRescuedIsKnownWhereItCannotBeSeen(t *testing.T) {
+	s, fake, id := lostVolume(t)
+	_, err := s.rescued(t, rescueOptions{})
+	assert.NilError(t, err)
+	s.Info.Local, s.Info.SharesFiles = false, true
+	w := &guarded{session: s, command: &composeCommand{verb: "up", flags: composeFlags("up")}}
+	again := func() {
+		t.Helper()
+		s.Containers, err = s.containers(t.Context())
+		assert.NilError(t, err)
+	}
+	again()
+	assert.Equal(t, w.refusedBy(t), "")
+	assert.NilError(t, fake.Start(t.Context(), id))
+	again()
+	assert.Equal(t, w.refusedBy(t), "anonymous", "it may have written since")
+	assert.NilError(t, fake.Stop(t.Context(), id, 0))
+	again()
+	assert.Equal(t, w.refusedBy(t), "anonymous", "it has run since")
+}
+
+func TestSocketsAreNoData(t *testing.T) {
+	at := filepath.Join(t.TempDir(), "nosuch")
+	assert.NilError(t, holds(at, 0, time.Time{}, os.ModeSocket|0o600))
+	assert.ErrorIs(t, holds(at, 0, time.Time{}, 0o600), os.ErrNotExist)
+}
+
+// TestARescueThatSomebodyInterferesWithLeavesNothingDown: one of the services was started meanwhile, and has written since.
+func TestARescueThatSomebodyInterferesWithLeavesNothingDown(t *testing.T) {
+	s, fake := openTestSessionOf(t, `
+name: notes
+services:
+  app: {image: app, volumes: ["./data:/data"]}
+  other: {image: other, volumes: ["./others:/data"]}
+`)
+	s.Info.Local = true
+	ids := map[string]string{}
+	for name, digit := range map[string]string{"app": "a", "other": "b"} {
+		volume, lost := strings.Repeat(digit, 64), t.TempDir()
+		assert.NilError(t, os.WriteFile(filepath.Join(lost, "memory.json"), []byte("{}"), 0o600))
+		fake.AddVolume(engine.Volume{Name: volume, Driver: "local", Mountpoint: lost})
+		ids[name] = fake.Add(engine.Container{
+			Name: "notes-" + name + "-1", Project: "notes", Service: name, Number: "1", State: engine.Running,
+			Mounts: []engine.Mount{{Type: "volume", Name: volume, Source: lost, Destination: "/data", Driver: "local"}},
+		})
+	}
+	s.Containers, _ = s.containers(t.Context())
+	once := sync.OnceValue(func() error { return fake.Start(t.Context(), ids["app"]) })
+	fake.Before(func(c enginetest.Call) error {
+		if c.Name == "CopyFrom" && c.Object == ids["other"] {
+			return once()
+		}
+		return nil
+	})
+	_, err := s.rescued(t, rescueOptions{})
+	assert.ErrorContains(t, err, "somebody else has started it")
+	assert.ErrorContains(t, err, "copied, and there still: app:/data into source data, other:/data into source others")
+	for name, id := range ids {
+		assert.Equal(t, fake.State(id), engine.Running, name)
+	}
 }
 
 func TestARescueReplacesNothing(t *testing.T) {

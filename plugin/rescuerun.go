@@ -40,13 +40,28 @@ func (s *session) rescueLocked(ctx context.Context, named []string, opts rescueO
 	if err != nil {
 		return res, err
 	}
-	for _, f := range work {
+	for i, f := range work {
 		if err := s.carry(ctx, f, &res); err != nil {
-			return res, errors.Join(fmt.Errorf("rescue %s: %w", f.name(), err), held.Release(ctx))
+			return res, errors.Join(fmt.Errorf("rescue %s: %w", f.name(), err), stays(work[:i]), held.Release(ctx))
 		}
 		res.Stopped = addOnce(res.Stopped, f.Service)
 	}
-	return res, errors.Join(held.HandOver(ctx), held.Leave()) // they stay stopped
+	if err := errors.Join(held.HandOver(ctx), held.Leave()); err != nil { // else they stay stopped
+		return res, errors.Join(err, stays(work), held.Release(ctx))
+	}
+	return res, nil
+}
+
+// stays says what was copied although something failed.
+func stays(done []finding) error {
+	var all []string
+	for _, f := range done {
+		all = append(all, f.name()+" into source "+f.Source)
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return errors.New("copied, and there still: " + strings.Join(all, ", "))
 }
 
 // unfit says why nothing can be copied, or not all that was named.
@@ -57,7 +72,7 @@ func unfit(found, work []finding, named bool) error {
 		if other := goal[into]; other != "" {
 			return &outcome{
 				code: exitFailed, message: fmt.Sprintf("%s and %s of %s would both go into source %s; nothing was changed", other, f.Container, f.name(), f.Source),
-				hint: "name one of them, and a folder for it with --to SOURCE/FOLDER",
+				hint: "docker memsys rescue --to SOURCE/FOLDER " + f.Container + ":" + f.Folder + " puts one of them beside the other",
 			}
 		}
 		goal[into] = f.Container
@@ -143,7 +158,9 @@ func (s *session) putIn(ctx context.Context, f finding, archive string, res *res
 		res.Files, res.Bytes = res.Files+done.Entries, res.Bytes+done.Bytes
 		if !done.Complete {
 			res.Lacking = append(res.Lacking, lacking(done)...)
+			return nil
 		}
+		s.noteRescued(ctx, f)
 		return nil
 	})
 }

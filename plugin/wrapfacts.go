@@ -32,6 +32,8 @@ type guardFacts struct {
 	// hashes are those of the services' configurations as docker compose computes them; nil where it does not tell.
 	hashes func() map[string]string
 	world  func() *validate.World
+	// remade are the volumes that up makes anew.
+	remade []string
 }
 
 func (g *guardFacts) gather(ctx context.Context) (f guard.Facts, err error) {
@@ -47,6 +49,7 @@ func (g *guardFacts) gather(ctx context.Context) (f guard.Facts, err error) {
 		if f.Volumes, f.Former, err = g.volumes(ctx); err != nil {
 			return f, err
 		}
+		g.remade = remadeBy(f.Volumes)
 		f.Mounts = g.mounts(ctx)
 	}
 	if f.Command.Starts() {
@@ -95,6 +98,15 @@ func (g *guardFacts) volume(ctx context.Context, want compose.VolumeInfo, v engi
 		Key: want.Key, Name: v.Name, Wanted: hash, Look: g.lookVolume(ctx, v.Name),
 		Made:    guard.VolumeSpec{Driver: v.Driver, Options: v.Options, Labels: ownLabels(v.Labels)},
 		Planned: guard.VolumeSpec{Driver: want.Driver, Options: want.Options, Labels: want.Labels},
+	}
+	if now := want.Options["device"]; v.Options["device"] != "" {
+		out.Device, out.Same = v.Options["device"], now == v.Options["device"] && want.Options["type"] == v.Options["type"]
+		if planned, err := (engine.Volume{Driver: want.Driver, Options: want.Options}).Place(); err == nil {
+			out.LookNow = g.lookPath(planned)
+		}
+		if now == "" {
+			out.LookNow = func() guard.Content { return guard.Content{Known: true} }
+		}
 	}
 	if v.Labels[engine.ProjectLabel] == g.Name { // what is another's, docker compose leaves alone
 		out.Mark = v.Labels[compose.ConfigHashLabel]
@@ -239,10 +251,10 @@ func (g *guardFacts) lastBackup(ctx context.Context) *archive.Manifest {
 	return m
 }
 
-// former finds the volumes of the same keys that the project had under other names.
+// former finds the volumes of the same keys that the project had under other names, its own or theirs.
 func (g *guardFacts) former(ctx context.Context, lacking []compose.VolumeInfo) ([]guard.Former, error) {
 	var all []guard.Former
-	for _, name := range g.formerNames(ctx) {
+	for _, name := range append(g.formerNames(ctx), formerName{project: g.Name}) {
 		volumes, err := g.Engine.Volumes(ctx, engine.ProjectLabel, name.project)
 		if err != nil {
 			return nil, err
@@ -251,7 +263,7 @@ func (g *guardFacts) former(ctx context.Context, lacking []compose.VolumeInfo) (
 			for _, v := range volumes {
 				if v.Labels[compose.VolumeLabel] == want.Key && v.Name != want.Name {
 					all = append(all, guard.Former{
-						Project: name.project, Why: name.why, Was: v.Name, Now: want.Name,
+						Project: name.project, Why: name.why, Key: want.Key, Was: v.Name, Now: want.Name,
 						LookWas: g.lookVolume(ctx, v.Name), LookNow: func() guard.Content { return guard.Content{Known: true} },
 					})
 				}

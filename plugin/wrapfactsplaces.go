@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -89,9 +90,12 @@ func (g *guardFacts) singleWriter(ctx context.Context, src compose.Source) strin
 		return ""
 	}
 	found, seen := "", 0
-	_ = filepath.WalkDir(place, func(name string, e fs.DirEntry, err error) error { // what cannot be read tells nothing
-		if seen++; err != nil || seen > mostCounted {
+	_ = filepath.WalkDir(place, func(name string, e fs.DirEntry, err error) error {
+		if seen++; seen > mostCounted {
 			return filepath.SkipAll
+		}
+		if err != nil {
+			return nil //nolint:nilerr // what cannot be read tells nothing, what is beside it does
 		}
 		rel, _ := filepath.Rel(place, name)
 		if e.IsDir() {
@@ -137,11 +141,19 @@ func (g *guardFacts) disks(ctx context.Context) []guard.Disk {
 			writes := slices.ContainsFunc(src.Mounts, func(m compose.Mount) bool { return !m.ReadOnly && slices.Contains(g.services, m.Service) })
 			place, err := g.locate(ctx, src)
 			if src.Excluded == "" && !src.System() && writes && err == nil {
-				add(guard.Disk{Path: place, Use: "source " + src.Name})
+				add(guard.Disk{Path: g.askable(src, place), Use: "source " + src.Name})
 			}
 		}
 	}
 	return all
+}
+
+// askable is a place on the disk of a source that this user may ask for its room: that of a volume is the engine's, unless it has its own.
+func (g *guardFacts) askable(src compose.Source, place string) string {
+	if _, _, err := tree.DiskSpace(place); errors.Is(err, fs.ErrPermission) && src.Volume != nil {
+		return g.Info.RootDir
+	}
+	return place
 }
 
 // age is how old the last good backup is, where that matters: the command makes none.

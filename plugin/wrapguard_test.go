@@ -13,6 +13,7 @@ import (
 	"github.com/memsys/docker-memsys/hooks/guard"
 	"github.com/memsys/docker-memsys/internal/engine"
 	"github.com/memsys/docker-memsys/internal/engine/enginetest"
+	"github.com/memsys/docker-memsys/internal/tree/treetest"
 )
 
 const guardedProject = `
@@ -99,6 +100,30 @@ func TestVolumesOfAFormerNameAreNotLeftBehind(t *testing.T) {
 	assert.Equal(t, w.refusedBy(t), "", "the project has that volume already")
 }
 
+// TestAVolumeOfAnotherNameIsNotLeftBehind: the compose file has given it a name of its own, and no container is left that shows the former one.
+func TestAVolumeOfAnotherNameIsNotLeftBehind(t *testing.T) {
+	w, fake := openGuarded(t, strings.Replace(guardedProject, "memories: {}", "memories: {name: mine}", 1), "up -d")
+	volumeOf(t, fake, "notes_memories", map[string]string{"com.docker.compose.project": "notes", "com.docker.compose.volume": "memories"})
+	assert.Equal(t, w.refusedBy(t), "drift")
+	volumeOf(t, fake, "mine", nil)
+	assert.Equal(t, w.refusedBy(t), "", "the project has that volume already")
+}
+
+// TestAVolumeThatIsAFolder: its files are not in it, and stay where they are.
+func TestAVolumeThatIsAFolder(t *testing.T) {
+	was, empty := t.TempDir(), t.TempDir()
+	assert.NilError(t, os.WriteFile(filepath.Join(was, "memory.json"), []byte("{}"), 0o600))
+	for place, want := range map[string]string{was: "", empty: "volume-config"} {
+		file := strings.Replace(guardedProject, "memories: {}", "memories: {labels: {new: label}, driver_opts: {type: none, o: bind, device: "+place+"}}", 1)
+		w, fake := openGuarded(t, file, "up -d --yes")
+		fake.AddVolume(engine.Volume{
+			Name: "notes_memories", Driver: "local", Mountpoint: t.TempDir(), Options: map[string]string{"type": "none", "o": "bind", "device": was},
+			Labels: map[string]string{"com.docker.compose.project": "notes", "com.docker.compose.volume": "memories", "com.docker.compose.config-hash": "other"},
+		})
+		assert.Equal(t, w.refusedBy(t), want)
+	}
+}
+
 func TestAnEmptyPlaceDoesNotTakeTheOneWithData(t *testing.T) {
 	was := t.TempDir()
 	assert.NilError(t, os.WriteFile(filepath.Join(was, "memory.json"), []byte("{}"), 0o600))
@@ -109,7 +134,7 @@ func TestAnEmptyPlaceDoesNotTakeTheOneWithData(t *testing.T) {
 		if source == "" {
 			source, want = data, ""
 		}
-		w.Containers = []engine.Container{{Name: "notes-app-1", Project: "notes", Service: "app", Mounts: []engine.Mount{{Type: "bind", Source: source, Destination: "/data"}}}}
+		w.Containers = []engine.Container{{ID: "gone", Name: "notes-app-1", Project: "notes", Service: "app", Mounts: []engine.Mount{{Type: "bind", Source: source, Destination: "/data"}}}}
 		assert.Equal(t, w.refusedBy(t), want)
 		assert.NilError(t, os.WriteFile(filepath.Join(data, "memory.json"), []byte("{}"), 0o600))
 		assert.Equal(t, w.refusedBy(t), "", "the new place has data")
@@ -128,7 +153,7 @@ func TestAFolderThatIsGoneIsNotMadeAnew(t *testing.T) {
 		w, _ := openGuarded(t, guardedProject, c.line)
 		gone := filepath.Join(w.WorkingDir, "gone")
 		assert.Equal(t, w.refusedBy(t), "", "nothing tells that there was data")
-		w.Containers = []engine.Container{{Name: "notes-other-1", Project: "notes", Service: "other", Mounts: []engine.Mount{{Type: "bind", Source: gone, Destination: "/gone"}}}}
+		w.Containers = []engine.Container{{ID: "gone", Name: "notes-other-1", Project: "notes", Service: "other", Mounts: []engine.Mount{{Type: "bind", Source: gone, Destination: "/gone"}}}}
 		assert.Equal(t, w.refusedBy(t), c.want, c.line)
 		_, err := os.Lstat(gone)
 		assert.ErrorIs(t, err, os.ErrNotExist)
@@ -184,6 +209,21 @@ func TestDataInALayerThatTheCommandThrowsAway(t *testing.T) {
 	}
 }
 
+func TestALayerThatCannotBeSeenMayHaveData(t *testing.T) {
+	for line, want := range map[string]string{"down": "layer", "up -d --no-recreate": "", "restart": ""} {
+		w, fake := openGuarded(t, guardedProject, line)
+		fake.Add(engine.Container{Name: "notes-app-1", Project: "notes", Service: "app", Number: "1", State: engine.Running})
+		w.Containers, _ = w.containers(t.Context())
+		fake.Before(func(c enginetest.Call) error {
+			if c.Name == "Changes" {
+				return errors.New("not supported")
+			}
+			return nil
+		})
+		assert.Equal(t, w.refusedBy(t), want, line)
+	}
+}
+
 func TestAProjectThatWritesToo(t *testing.T) {
 	for _, c := range []struct {
 		line  string
@@ -216,6 +256,35 @@ func TestTwoContainersOfOneServiceThatWrite(t *testing.T) {
 	assert.Equal(t, w.refusedBy(t), "")
 	w.Config.Force = []string{"sharing"}
 	assert.ErrorContains(t, w.guards(t.Context()), "the setting force: sharing means nothing")
+}
+
+// TestAFolderThatCannotBeReadHidesNoStore: what is beside it is looked at.
+func TestAFolderThatCannotBeReadHidesNoStore(t *testing.T) {
+	w, _ := openGuarded(t, guardedProject, "up -d --scale app=2")
+	data := filepath.Join(w.WorkingDir, "data")
+	locked := filepath.Join(data, "lost+found")
+	assert.NilError(t, os.Mkdir(locked, 0o000))
+	t.Cleanup(func() { assert.NilError(t, os.Chmod(locked, 0o700)) })
+	assert.NilError(t, os.Chmod(data, 0o755))
+	assert.NilError(t, os.WriteFile(filepath.Join(data, "memories.jsonl"), []byte("{}"), 0o600))
+	treetest.WithoutRights(t, w.WorkingDir, func() { assert.Equal(t, w.refusedBy(t), "shared") })
+}
+
+// TestTheDiskOfAVolumeThatThisUserMayNotEnter: it is the engine's.
+func TestTheDiskOfAVolumeThatThisUserMayNotEnter(t *testing.T) {
+	w, fake := openGuarded(t, "name: notes\nservices: {app: {image: app, volumes: [\"memories:/memories\"]}}\nvolumes: {memories: {}}\n", "up -d")
+	locked := filepath.Join(w.WorkingDir, "locked")
+	assert.NilError(t, os.MkdirAll(filepath.Join(locked, "volume"), 0o700))
+	assert.NilError(t, os.Chmod(locked, 0o000))
+	t.Cleanup(func() { assert.NilError(t, os.Chmod(locked, 0o700)) })
+	fake.AddVolume(engine.Volume{Name: "notes_memories", Driver: "local", Mountpoint: filepath.Join(locked, "volume")})
+	w.Info.RootDir = w.WorkingDir
+	g := &guardFacts{guarded: w, services: []string{"app"}}
+	var disks []guard.Disk
+	treetest.WithoutRights(t, w.WorkingDir, func() { disks = g.disks(t.Context()) })
+	assert.Equal(t, len(disks), 1)
+	assert.Equal(t, disks[0].Path, w.WorkingDir)
+	assert.Equal(t, disks[0].Use, "source memories")
 }
 
 func TestABackupThatIsTooOldWhereNoneIsMade(t *testing.T) {

@@ -80,7 +80,8 @@ func countFiles(place string, counts func(path string) bool) guard.Content {
 		}
 		return nil
 	})
-	if out.Files == 0 && (out.More || err != nil && !errors.Is(err, fs.ErrNotExist)) {
+	out.More = out.More || err != nil && !errors.Is(err, fs.ErrNotExist) // what comes behind it is not known
+	if out.Files == 0 && out.More {
 		return guard.Content{}
 	}
 	out.Text = fmt.Sprintf("%s, %s", plural(out.Files, "file", "files"), size(out.Bytes))
@@ -116,7 +117,7 @@ func (g *guardFacts) written(ctx context.Context, c engine.Container, m engine.M
 			return out
 		}
 	}
-	return g.streamed(ctx, c, m.Destination, v.CreatedAt)
+	return g.streamed(ctx, c, m, v.CreatedAt)
 }
 
 // writtenSince counts the files of a folder that no image has brought: those are older than the folder, and came while the container was made.
@@ -133,20 +134,22 @@ func writtenSince(place string, made time.Time, patterns []string) guard.Content
 }
 
 // streamed is the same through the engine, which tells less: it ends with the first file that was written.
-func (g *guardFacts) streamed(ctx context.Context, c engine.Container, folder string, made time.Time) guard.Content {
+func (g *guardFacts) streamed(ctx context.Context, c engine.Container, m engine.Mount, made time.Time) guard.Content {
 	ctx, cancel := context.WithTimeout(ctx, streamTime)
 	defer cancel()
-	in, err := g.Engine.CopyFrom(ctx, c.ID, folder+"/.")
+	in, err := g.Engine.CopyFrom(ctx, c.ID, m.Destination+"/.")
 	if err != nil {
 		return guard.Content{}
 	}
 	defer in.Close()
+	left := leftOut(m.Source, g.Config.Exclude)
 	for files := tar.NewReader(in); ; {
 		switch h, err := files.Next(); {
 		case errors.Is(err, io.EOF):
 			return guard.Content{Known: true}
 		case err != nil:
 			return guard.Content{}
+		case left(path.Clean(h.Name)):
 		case h.Typeflag != tar.TypeDir && !h.ModTime.Before(made.Truncate(time.Second)):
 			return guard.Content{Known: true, Files: 1, Bytes: h.Size, More: true, Text: "data, such as " + path.Base(h.Name) + ","}
 		}

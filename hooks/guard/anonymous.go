@@ -2,13 +2,15 @@ package guard
 
 // Nameless is an anonymous volume that a container has mounted.
 type Nameless struct {
-	Container, Service, Target string
-	// Now is what the compose file has at the place since: a path, or "volume NAME"; empty where it still has no name.
-	Now string
-	// Renewed tells that the command makes the container anew.
-	Renewed bool
-	// Look is what was written into it since it was made, LookNow what is in the place that it has now.
-	Look, LookNow Look
+	Container, Target string
+	// Name is what docker memsys rescue calls it.
+	Name string
+	// Named tells that the compose file has a volume with a name or a folder at the place since.
+	Named bool
+	// Left says why up leaves it behind; empty where docker compose hands it on from container to container.
+	Left func() string
+	// Look is what was written into it since it was made.
+	Look Look
 	// Rescued tells that the place that it has now holds all of it.
 	Rescued func() bool
 }
@@ -25,35 +27,31 @@ func anonymous(f Facts) []Finding {
 }
 
 func (v Nameless) judge(c Command) *Finding {
-	named := v.Now != ""
+	why := ""
 	switch {
-	case c.Verb == "down", c.Verb == "up" && v.Renewed && c.Renew, c.Verb == "up" && named:
-	default:
-		return nil // docker compose hands it on from container to container
+	case c.Verb == "up":
+		why = v.Left()
+	case c.Verb == "down" && c.Volumes:
+		why = "docker compose down --volumes deletes it, or leaves it where nobody looks for it"
+	case c.Verb == "down":
+		why = "docker compose down leaves it behind, and the next up makes an empty one"
 	}
-	if named && v.Rescued != nil && v.Rescued() {
+	if why == "" || v.Named && v.Rescued() {
 		return nil
 	}
 	in := v.Look.see()
 	if in.empty() {
 		return nil
 	}
-	next := "give it a name in the compose file, then docker memsys rescue " + v.Service + ":" + v.Target
-	if named {
-		next = "docker memsys rescue " + v.Service + ":" + v.Target
+	next := "docker memsys rescue " + v.Name
+	if !v.Named {
+		next = "give it a name in the compose file, then " + next
 	}
-	where := in.String() + " lies in a volume without a name at " + v.Target + " of " + v.Container
-	switch {
-	case c.Verb == "down" && c.Volumes:
-		found := notes("%s: docker compose down --volumes deletes it, or leaves it where nobody looks for it", where)
-		return &found
-	case c.Verb == "down":
-		found := loses(next, "%s: docker compose down leaves it behind, and the next up makes an empty one", where)
-		return &found
-	case named:
-		found := loses(next, "%s: docker compose up puts %s there and leaves it behind", where, v.Now)
+	const format = "%s lies in a volume without a name at %s of %s: %s"
+	if c.Verb == "down" && c.Volumes {
+		found := notes(format, in, v.Target, v.Container, why)
 		return &found
 	}
-	found := loses(next, "%s: docker compose up --renew-anon-volumes leaves it behind and makes an empty one", where)
+	found := loses(next, format, in, v.Target, v.Container, why)
 	return &found
 }

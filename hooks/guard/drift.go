@@ -1,5 +1,7 @@
 package guard
 
+import "fmt"
+
 // Mount is a place that a container of the project has mounted, where the compose file has another one.
 type Mount struct {
 	Service, Target string
@@ -12,9 +14,10 @@ type Mount struct {
 
 // Former is a volume that the project had under another name, and the one that up would make.
 type Former struct {
-	// Project is the other name, Why what shows that it was this project's.
-	Project, Why     string
-	Was, Now         string
+	// Project is the other name, Why what shows that it was this project's. It is the project's own where only the volume has another name.
+	Project, Why string
+	// Key is what the compose file calls the volume, Was and Now are the engine's names.
+	Key, Was, Now    string
 	LookWas, LookNow Look
 }
 
@@ -35,10 +38,17 @@ func drift(f Facts) []Finding {
 		}
 	}
 	for _, v := range f.Former {
-		if was := moved(v.LookWas, v.LookNow); was != "" {
-			all = append(all, loses("keep the name: docker memsys -p "+v.Project+" up, or name: "+v.Project+" in the compose file",
-				"the project is called %s now, and was %s (%s): up would make volume %s, empty, and leave volume %s behind with %s", f.Project, v.Project, v.Why, v.Now, v.Was, was))
+		was := moved(v.LookWas, v.LookNow)
+		if was == "" {
+			continue
 		}
+		next := "keep the name: docker memsys -p " + v.Project + " up, or name: " + v.Project + " in the compose file"
+		what := fmt.Sprintf("the project is called %s now, and was %s (%s)", f.Project, v.Project, v.Why)
+		if v.Project == f.Project {
+			next = "keep its name: name: " + v.Was + " of volume " + v.Key + " in the compose file"
+			what = "volume " + v.Key + " of the compose file has another name now"
+		}
+		all = append(all, loses(next, "%s: up would make volume %s, empty, and leave volume %s behind with %s", what, v.Now, v.Was, was))
 	}
 	return all
 }

@@ -101,6 +101,24 @@ func TestAProjectWithAnotherName(t *testing.T) {
 	says(t, former)
 }
 
+func TestAVolumeWithAnotherName(t *testing.T) {
+	says(t, Facts{Project: "notes", Command: Command{Verb: "up"}, Former: []Former{{
+		Project: "notes", Key: "data", Was: "notes_data", Now: "memories", LookWas: full, LookNow: empty,
+	}}}, "drift loses", "volume data of the compose file has another name now: up would make volume memories, empty, and leave volume notes_data behind with 2 files", "name: notes_data of volume data")
+}
+
+func TestAVolumeWhoseFilesLieElsewhere(t *testing.T) {
+	volume := func(was, now Look, same bool) Facts {
+		return Facts{Command: Command{Verb: "up", Yes: true}, Volumes: []Volume{{
+			Key: "data", Name: "notes_data", Mark: "old", Wanted: "new", Look: was, LookNow: now, Device: "/srv/data", Same: same,
+		}}}
+	}
+	says(t, volume(full, full, true), "volume-config notes", "the files in /srv/data stay")
+	says(t, volume(full, empty, false), "volume-config loses", "would delete it and make it anew at an empty place; 2 files, 10B stays behind in /srv/data")
+	says(t, volume(full, full, false), "volume-config notes") // they were moved
+	says(t, volume(empty, empty, false), "volume-config notes")
+}
+
 func TestAFolderThatIsNotThere(t *testing.T) {
 	bind := func(b Bind) Facts {
 		b.Service, b.Target, b.Path = "app", "/data", "/srv/data"

@@ -1,14 +1,13 @@
 package guard
 
-// Container is a container with data in its own writable layer.
+// Container is a container that may have data in its own writable layer.
 type Container struct {
-	Name, Service string
-	// Data is what lies there; it is asked for first.
-	Data func() []Heap
+	// Name is the container's, Rescue what docker memsys rescue calls it.
+	Name, Rescue string
+	// Data is what lies there; it is asked for first. unseen says why it may be more than that.
+	Data func() (data []Heap, unseen string)
 	// Removed says why the command removes the container; empty where it does not.
 	Removed func() string
-	// Failed says why its layer could not be looked at.
-	Failed func() string
 }
 
 // Heap is data in a folder of a container's layer.
@@ -29,13 +28,16 @@ func layer(f Facts) []Finding {
 	}
 	var all []Finding
 	for _, c := range f.Layers {
-		heaps := c.Data()
-		if len(heaps) == 0 {
+		heaps, unseen := c.Data()
+		if len(heaps) == 0 && unseen == "" {
 			continue
 		}
 		why := c.Removed()
 		if why == "" {
 			continue
+		}
+		if unseen != "" {
+			all = append(all, loses("docker diff "+c.Name+" says what has come into it", "what lies in the container's own layer of %s is not known (%s), and %s", c.Name, unseen, why))
 		}
 		for _, h := range heaps {
 			if found := h.judge(c, why); found != nil {
@@ -58,7 +60,7 @@ func (h Heap) judge(c Container, why string) *Finding {
 		found := notes("%s, still without collections, lies in the container's own layer at %s of %s and goes with it", what, h.Folder, c.Name)
 		return &found
 	}
-	next := "docker memsys rescue " + c.Service + ":" + h.Folder
+	next := "docker memsys rescue " + c.Rescue + ":" + h.Folder
 	if !h.Mounted {
 		next = "mount a volume or folder at " + h.Folder + " in the compose file, then " + next
 	}

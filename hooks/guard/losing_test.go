@@ -3,8 +3,9 @@ package guard
 import "testing"
 
 func TestDataInAVolumeWithoutAName(t *testing.T) {
+	left := ""
 	facts := func(verb string, change func(*Facts)) Facts {
-		f := Facts{Command: Command{Verb: verb}, Nameless: []Nameless{{Container: "notes-app-1", Service: "app", Target: "/data", Renewed: true, Look: full}}}
+		f := Facts{Command: Command{Verb: verb}, Nameless: []Nameless{{Container: "notes-app-1", Name: "app:/data", Target: "/data", Left: func() string { return left }, Look: full}}}
 		if change != nil {
 			change(&f)
 		}
@@ -15,22 +16,30 @@ func TestDataInAVolumeWithoutAName(t *testing.T) {
 	says(t, facts("down", func(f *Facts) { f.Nameless[0].Look = empty }))
 	says(t, facts("down", func(f *Facts) { f.Nameless[0].Look = hidden }), "anonymous loses", "whatever is in it")
 	says(t, facts("up", nil)) // the next container gets it
-	says(t, facts("up", func(f *Facts) { f.Command.Renew = true }), "anonymous loses", "--renew-anon-volumes")
 	says(t, facts("stop", nil))
-	named := func(f *Facts) { f.Nameless[0].Now = "volume notes_data" }
-	says(t, facts("up", named), "anonymous loses", "puts volume notes_data there", "docker memsys rescue app:/data")
-	says(t, facts("down", named), "anonymous loses")
-	rescued := func(f *Facts) { named(f); f.Nameless[0].Rescued = func() bool { return true } }
-	says(t, facts("up", rescued))
-	says(t, facts("down", rescued))
+	named := func(rescued bool) func(*Facts) {
+		return func(f *Facts) { f.Nameless[0].Named, f.Nameless[0].Rescued = true, func() bool { return rescued } }
+	}
+	says(t, facts("up", named(false)))
+	says(t, facts("down", named(false)), "anonymous loses")
+	left = "docker compose up puts volume notes_data there"
+	says(t, facts("up", nil), "anonymous loses", left, "give it a name in the compose file, then docker memsys rescue app:/data")
+	says(t, facts("up", func(f *Facts) { f.Nameless[0].Look = empty }))
+	says(t, facts("up", named(false)), "anonymous loses", left, "-> docker memsys rescue app:/data")
+	says(t, facts("up", named(true)))
+	says(t, facts("down", named(true)))
+	says(t, facts("restart", named(false)))
 }
 
 func TestDataInAContainersOwnLayer(t *testing.T) {
+	layer := func(verb, removed, unseen string, all ...Heap) Facts {
+		return Facts{Command: Command{Verb: verb}, Layers: []Container{{
+			Name: "notes-app-1", Rescue: "app", Data: func() ([]Heap, string) { return all, unseen }, Removed: func() string { return removed },
+		}}}
+	}
 	facts := func(verb, removed string, h Heap) Facts {
 		h.Folder, h.Size = "/data", "3 files, 1MB"
-		return Facts{Command: Command{Verb: verb}, Layers: []Container{{
-			Name: "notes-app-1", Service: "app", Data: func() []Heap { return []Heap{h} }, Removed: func() string { return removed },
-		}}}
+		return layer(verb, removed, "", h)
 	}
 	says(t, facts("down", "down removes it", Heap{}), "layer loses", "data (3 files, 1MB)", "at /data of notes-app-1", "down removes it", "mount a volume or folder at /data in the compose file, then docker memsys rescue app:/data")
 	says(t, facts("up", "", Heap{}))
@@ -39,6 +48,9 @@ func TestDataInAContainersOwnLayer(t *testing.T) {
 	says(t, facts("down", "down removes it", Heap{Chroma: true, Fresh: true}), "layer notes", "still without collections")
 	says(t, facts("down", "down removes it", Heap{Mounted: true, Rescued: func() bool { return false }}), "layer loses", "-> docker memsys rescue app:/data")
 	says(t, facts("down", "down removes it", Heap{Mounted: true, Rescued: func() bool { return true }}))
+	says(t, layer("down", "down removes it", ""))
+	says(t, layer("down", "down removes it", "not supported"), "layer loses", "not known (not supported), and down removes it", "docker diff notes-app-1")
+	says(t, layer("up", "", "not supported"))
 }
 
 func TestASourceThatSeveralWrite(t *testing.T) {

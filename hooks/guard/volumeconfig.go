@@ -15,6 +15,11 @@ type Volume struct {
 	// Made and Planned are its driver, options and labels as it was made and as the compose file has them.
 	Made, Planned VolumeSpec
 	Look          Look
+	// Device is the place outside of the volume in which its files lie, empty where they lie in it. Same tells that the compose file has this place
+	// too; LookNow looks into the one that it has.
+	Device  string
+	Same    bool
+	LookNow Look
 }
 
 // VolumeSpec is how a volume is made.
@@ -30,7 +35,11 @@ func volumeConfig(f Facts) []Finding {
 	}
 	var all []Finding
 	for _, v := range f.Volumes {
-		if v.Mark == "" || v.Mark == v.Wanted {
+		if !v.Remade() {
+			continue
+		}
+		if v.Device != "" {
+			all = append(all, v.elsewhere(f.Command))
 			continue
 		}
 		in := v.Look.see()
@@ -38,15 +47,33 @@ func volumeConfig(f Facts) []Finding {
 			all = append(all, notes("volume %s was made otherwise than the compose file says (%s) and is empty: docker compose makes it anew", v.Name, v.difference()))
 			continue
 		}
-		would := "would offer to delete it"
-		if f.Command.Yes {
-			would = "would delete it"
-		}
 		all = append(all, loses(
 			"put the compose file back, or carry the data over: docker memsys backup, then up --force volume-config --yes, then docker memsys restore",
-			"volume %s was made otherwise than the compose file says now (%s): docker compose up %s with %s and make it anew, empty", v.Name, v.difference(), would, in))
+			"volume %s was made otherwise than the compose file says now (%s): docker compose up %s with %s and make it anew, empty", v.Name, v.difference(), f.Command.deletes(), in))
 	}
 	return all
+}
+
+// Remade tells that up makes the volume anew, and all containers that have it mounted.
+func (v Volume) Remade() bool { return v.Mark != "" && v.Mark != v.Wanted }
+
+// elsewhere judges a volume whose files lie outside of it: they stay where they are.
+func (v Volume) elsewhere(c Command) Finding {
+	was := moved(v.Look, v.LookNow)
+	if v.Same || was == "" {
+		return notes("volume %s was made otherwise than the compose file says (%s): docker compose makes it anew, and the files in %s stay", v.Name, v.difference(), v.Device)
+	}
+	return loses("put the compose file back, or move the files to the new place",
+		"volume %s was made otherwise than the compose file says now (%s): docker compose up %s and make it anew at an empty place; %s stays behind in %s",
+		v.Name, v.difference(), c.deletes(), was, v.Device)
+}
+
+// deletes says how up goes about a volume that it makes anew.
+func (c Command) deletes() string {
+	if c.Yes {
+		return "would delete it"
+	}
+	return "would offer to delete it"
 }
 
 // difference is in what the volume was made otherwise.
