@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"time"
 
 	"github.com/memsys/docker-memsys/compose"
@@ -132,8 +134,8 @@ func (s *session) notOurs(ctx context.Context, place string, a access) (why stri
 	case ctx.Err() != nil:
 		return "", context.Cause(ctx)
 	case why == "" && err != nil && !errors.Is(err, errNotOurs):
-		if _, missing := tree.Lstat(place); missing != nil {
-			return "", nil //nolint:nilerr // what is not there is told when it is read
+		if _, missing := os.Lstat(place); errors.Is(missing, fs.ErrNotExist) {
+			return "", nil // what is not there is told when it is read
 		}
 		why = err.Error()
 	}
