@@ -31,7 +31,7 @@ func TestABackupOfADiskThatIsNotMountedIsNotGood(t *testing.T) {
 	p.Write("data/a.json", "{}\n")
 	good := p.Backup()
 	unmount()
-	Code(t, p.Memsys("backup"), 3, "is not on the disk that it was on", "--accept-shrink")
+	Code(t, p.Memsys("backup"), 3, "is not on the disk that it was on", "docker memsys backup --accept-shrink")
 	assert.Equal(t, p.latest(), filepath.Base(good))
 	assert.NilError(t, os.Remove(p.Path("data", "below.json")))
 	Code(t, p.Memsys("backup"), 3, "is empty")

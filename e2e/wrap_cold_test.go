@@ -192,6 +192,26 @@ func TestWhatCannotBeBackedUpIsNotDeleted(t *testing.T) {
 	Code(t, p.Memsys("up", "-d", "--no-ready"), 0)
 }
 
+// A backups directory that cannot be written, and a service that there is not, are told before anything is stopped.
+func TestWhatKeepsABackupFromBeingMadeStopsNothing(t *testing.T) {
+	direct.set(t)
+	p := newLastWord(t)
+	Tmpfs(t, p.Path("backups"), "8m")
+	p.Compose("up", "--detach").Assert(t, icmd.Success)
+	p.writes()
+	since := p.Output("inspect", "--format", "{{.State.StartedAt}}", p.Container("writer"))
+	remount := func(how string) {
+		t.Helper()
+		p.Run("mount", "-o", "remount,"+how, p.Path("backups")).Assert(t, icmd.Success)
+	}
+	remount("ro")
+	Code(t, p.Memsys("down", "-v"), 1, "docker compose down, which was not run: write to backups directory", "write elsewhere with MEMSYS_BACKUPS=DIR; without a backup: --backup never")
+	remount("rw")
+	Code(t, p.Memsys("down", "-v", "nosuch"), 1, "no such service: nosuch")
+	assert.Equal(t, p.Output("inspect", "--format", "{{.State.StartedAt}}", p.Container("writer")), since)
+	Code(t, p.Memsys("down", "-v"), 0)
+}
+
 // Given a name and no file, docker compose down reads none: it removes a service of a profile that is off, and volumes that no service has. First
 // docker compose alone shows it.
 func TestNothingIsLostByDownOfAProjectByItsName(t *testing.T) {

@@ -18,6 +18,8 @@ type composeCommand struct {
 	words []string
 	// flags are Compose's, as far as they are known.
 	flags *pflag.FlagSet
+	// strange tells that there was one that is not known, or not understood: a word behind it may be its value.
+	strange bool
 }
 
 // composeGlobals are Compose's own flags before the verb that say nothing about the project.
@@ -76,7 +78,7 @@ func parseComposeCommand(verb string, args []string, own *pflag.FlagSet) (*compo
 		switch {
 		case len(arg) > 1 && arg[0] == '-':
 			if n = min(max(globalWidth(c.flags, arg), 1), len(args)); c.flags.Parse(args[:n]) != nil {
-				n = 1 // Compose will refuse it
+				n, c.strange = 1, true // Compose will refuse it, or is newer
 			}
 		default:
 			c.words = append(c.words, arg)

@@ -19,6 +19,7 @@ import (
 	"github.com/memsys/docker-memsys/internal/journal"
 	"github.com/memsys/docker-memsys/internal/progress"
 	"github.com/memsys/docker-memsys/internal/quiesce"
+	"github.com/memsys/docker-memsys/internal/restore"
 )
 
 // Commands that delete data: what a service writes after the copy was made and before its volume goes would be lost. So the services that
@@ -58,7 +59,7 @@ func (w *guarded) holdAndBackUp(ctx context.Context) error {
 	if w.opts.backup == backupNever {
 		return nil
 	}
-	if err := w.lookAgain(ctx); err != nil {
+	if err := errors.Join(w.refuseUnknown(), w.lookAgain(ctx)); err != nil {
 		return err
 	}
 	if there, err := w.thereIsData(ctx); err != nil || !there {
@@ -69,6 +70,9 @@ func (w *guarded) holdAndBackUp(ctx context.Context) error {
 	}
 	if err := w.ensureStore(ctx); err != nil {
 		return w.notBackedUp(err)
+	}
+	if err := restore.Writable(w.Store.Path); err != nil {
+		return w.notBackedUp(fmt.Errorf("write to backups directory %s: %w", w.Store.Path, err))
 	}
 	w.cold = &cold{held: &quiesce.Held{}, hooks: w.backupHooks(nil, w.opts.noHooks)}
 	before, err := w.hookRunner(hooks.Backup).Before(ctx, w.cold.hooks)

@@ -19,7 +19,7 @@ func TestOnlyServicesThatGoAreStopped(t *testing.T) {
 		"up -d -V app --no-ready":                "exited exited running", // it depends on store
 		"up -d --no-ready -V --no-deps app":      "exited running running",
 		"up -d --no-ready -V --no-deps beside":   "running running exited",
-		"up -d --no-ready -t 3 -V nosuch":        "exited exited exited",
+		"up -d --no-ready -t 3 -V --new value":   "exited exited exited", // value may be no service
 		"up -d --no-ready --force volume-config": "exited exited exited",
 	} {
 		b := newColdBed(t)
@@ -29,6 +29,19 @@ func TestOnlyServicesThatGoAreStopped(t *testing.T) {
 			assert.NilError(t, err)
 			assert.Equal(t, debug.State, engine.Running, "it is of another profile")
 		}))
+	}
+}
+
+// A service that is mistyped stops nothing.
+func TestAServiceThatThereIsNotIsRefusedBeforeAnythingIsStopped(t *testing.T) {
+	for _, line := range []string{"down -v nosuch", "down -v app nosuch", "up -d -V nosuch", "up -y -- nosuch"} {
+		b := newColdBed(t)
+		v := judge(b.wrap(t.Context(), line, -1, nil), false, false)
+		assert.Equal(t, v.Code, exitFailed)
+		assert.Equal(t, v.Message, "no such service: nosuch; docker compose "+strings.Fields(line)[0]+" was not run, nothing was changed")
+		for _, call := range b.fake.Calls() {
+			assert.Assert(t, call.Name != "Stop", line)
+		}
 	}
 }
 

@@ -3,8 +3,10 @@ package plugin
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 
+	"github.com/memsys/docker-memsys/compose"
 	"github.com/memsys/docker-memsys/internal/backup"
 	"github.com/memsys/docker-memsys/internal/journal"
 )
@@ -18,6 +20,22 @@ func (w *guarded) notBegun(err error) error {
 		code: exitLocked, message: fmt.Sprintf("%v; docker compose %s was not run", err, w.command.verb), err: err,
 		hint: "run it again when the other has ended, or wait for it with " + w.flag("lock-wait", "10m"),
 	}
+}
+
+// refuseUnknown refuses, as docker compose would once its services were stopped, a service that the project does not have.
+func (w *guarded) refuseUnknown() error {
+	if w.command.strange || w.byName() {
+		return nil
+	}
+	for _, word := range w.command.words {
+		if !slices.ContainsFunc(w.Project.Services(), func(s compose.Service) bool { return s.Name == word }) {
+			return &outcome{
+				code: exitFailed, message: fmt.Sprintf("no such service: %s; docker compose %s was not run, nothing was changed", word, w.command.verb),
+				hint: "docker compose config --services",
+			}
+		}
+	}
+	return nil
 }
 
 // notBackedUp is why the backup before the command was not made. These commands have no flag --backups.

@@ -44,7 +44,7 @@ func (p *Plan) guardSources() {
 // guard judges one source. One that is empty, or whose disk is not mounted, counts as missing: an empty folder in the archive would
 // empty the source at a restore. One that has lost more than half is stored as it is, and the backup is incomplete.
 func (p *Plan) guard(s *Source, was archive.Source) {
-	const consent = "(if it is meant: --accept-shrink)"
+	const consent = "(if it is meant: docker memsys backup --accept-shrink)"
 	switch {
 	case s.Entries <= 1 && s.Bytes == 0 && was.Bytes > 0:
 		s.emptied = true
