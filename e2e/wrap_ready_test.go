@@ -111,6 +111,19 @@ func TestAHealthyEndpointWithADamagedStoreIsDamaged(t *testing.T) {
 	ready(t, p, 0, "the data is as in memory_backup_")
 }
 
+// TestThroughAHelperTheDataIsLookedAtToo: a user may not read what the service writes. Private copies lie in a volume of the helper's.
+func TestThroughAHelperTheDataIsLookedAtToo(t *testing.T) {
+	t.Parallel()
+	p := upWith(t, answering, "")
+	p.Setenv("MEMSYS_HELPER", "always")
+	p.Write("data/memories.json", `[{"id": "1", "content": "a"}]`)
+	ready(t, p, 0, "1 source validated (quick)", "--backup", "never")
+	p.Write("data/memories.json", `[{"id": "1", "cont`)
+	ready(t, p, 4, "the services run, but damage was found in 1 place, first: ")
+	p.Write("data/memories.json", `[{"id": "1", "content": "b"}]`)
+	ready(t, p, 0, "1 source validated (quick)")
+}
+
 // TestAnUnchangedProjectIsNeitherWaitedForNorReadAgain: its verdict comes at once, whatever the window is.
 func TestAnUnchangedProjectIsNeitherWaitedForNorReadAgain(t *testing.T) {
 	p := upWith(t, answering, "")

@@ -259,7 +259,7 @@ func refusalHint(all []restore.Refusal) string {
 func hintFor(err error) string {
 	switch {
 	case errors.As(err, new(*backup.NoSpaceError)):
-		return "free some room, or write elsewhere with --backups DIR"
+		return "free some room, or write elsewhere: --backups DIR, or MEMSYS_BACKUPS=DIR for up, down and restart"
 	case errors.Is(err, backup.ErrNothing):
 		return "docker memsys sources"
 	case errors.Is(err, compose.ErrNoFile):
@@ -267,7 +267,7 @@ func hintFor(err error) string {
 	case errors.Is(err, engine.ErrUnreachable):
 		return "docker version"
 	case errors.Is(err, syscall.EROFS):
-		return "name a folder that can be written: --backups DIR for archives, --to DIR for a restore"
+		return "name a folder that can be written: --backups DIR, or MEMSYS_BACKUPS=DIR for up, down and restart, for archives, --to DIR for a restore"
 	case errors.Is(err, fs.ErrPermission):
 		return "run it as a user who may, such as root: sudo docker memsys …"
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -122,13 +123,21 @@ func (a *app) carryOut(ctx context.Context, p *initPlan, opts initOptions) error
 	}
 	for _, f := range p.folders {
 		if err := f.make(); err != nil {
-			return err
+			return notWritten(err)
 		}
 	}
 	if err := p.change.write(); err != nil {
-		return err
+		return notWritten(err)
 	}
 	return a.printf("done\n")
+}
+
+// notWritten is the error of a write; where the place is read-only it can be no other one.
+func notWritten(err error) error {
+	if errors.Is(err, syscall.EROFS) {
+		return &outcome{code: exitFailed, message: err.Error(), hint: "mount it writable, then docker memsys init again", err: err}
+	}
+	return err
 }
 
 func (a *app) showInit(p *initPlan) error {
@@ -138,7 +147,11 @@ func (a *app) showInit(p *initPlan) error {
 	}
 	b.WriteString(p.change.String())
 	for line := range strings.Lines(b.String()) {
-		if err := a.printf("%s\n", display.Clean(strings.TrimSuffix(line, "\n"))); err != nil {
+		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t") // docker indents its configuration with tabs
+		for i := range fields {
+			fields[i] = display.Clean(fields[i])
+		}
+		if err := a.printf("%s\n", strings.Join(fields, "\t")); err != nil {
 			return err
 		}
 	}

@@ -219,7 +219,7 @@ func (l *layingOut) refuse() error {
 func (f folder) make() (err error) {
 	above, err := os.OpenRoot(filepath.Dir(f.path))
 	if err != nil {
-		return fmt.Errorf("make folder: %w", err)
+		return f.failed(err)
 	}
 	defer func() { err = errors.Join(err, above.Close()) }()
 	name := filepath.Base(f.path)
@@ -229,12 +229,12 @@ func (f folder) make() (err error) {
 			return fmt.Errorf("%s has been made meanwhile and is left as it is: run docker memsys init again", f.path)
 		}
 		if err != nil {
-			return fmt.Errorf("make folder: %w", err)
+			return f.failed(err)
 		}
 	}
 	dir, err := above.Open(name)
 	if err != nil {
-		return fmt.Errorf("make folder: %w", err)
+		return f.failed(err)
 	}
 	defer func() { err = errors.Join(err, dir.Close()) }()
 	if f.exists {
@@ -242,13 +242,13 @@ func (f folder) make() (err error) {
 			return fmt.Errorf("%s is not empty any more and is left as it is: run docker memsys init again", f.path)
 		}
 	} else if err := dir.Chmod(f.mode); err != nil { // whatever the umask says
-		return fmt.Errorf("make folder: %w", err)
+		return f.failed(err)
 	}
 	if err := f.give(dir); err != nil {
 		return err
 	}
 	if err := durable.SyncDir(filepath.Dir(f.path)); err != nil && !errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("make folder: %w", err)
+		return f.failed(err)
 	}
 	return nil
 }
@@ -265,7 +265,15 @@ func (f folder) give(dir *os.File) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("give folder to its user: %w", err)
+		return f.failed(err)
 	}
 	return nil
+}
+
+// failed says which folder it is: the error has but its last name.
+func (f folder) failed(err error) error {
+	if inner := (*fs.PathError)(nil); errors.As(err, &inner) {
+		err = inner.Err
+	}
+	return fmt.Errorf("make %s: %w", f.path, err)
 }

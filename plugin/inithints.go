@@ -70,7 +70,7 @@ func withHints(text []byte) ([]byte, error) {
 	want := []setting{{[]string{"plugins", name, "hooks"}, hintsAfter}, {[]string{"plugins", name, "error-hooks"}, hintsOnError}}
 	switch on, set := s.hooksOn(); {
 	case set && !on:
-		return nil, errors.New("features.hooks is off there, so docker would show no hints; nothing was changed")
+		return nil, errors.New("features.hooks is off there, so docker would show no hints: set it to \"true\" first; nothing was changed")
 	case !set:
 		want = append(want, setting{[]string{"plugins", name, hintsMark}, "set by init"}, setting{[]string{"features", "hooks"}, "true"})
 	}

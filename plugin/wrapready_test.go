@@ -15,6 +15,7 @@ import (
 
 	"gotest.tools/v3/assert"
 
+	"github.com/memsys/docker-memsys/compose"
 	"github.com/memsys/docker-memsys/internal/engine"
 	"github.com/memsys/docker-memsys/internal/engine/enginetest"
 )
@@ -143,6 +144,19 @@ func TestTheDataIsLookedAtWhereItHasChanged(t *testing.T) {
 	ends(t, w, exitDamaged, "the services run, but damage was found in 1 place")
 	w.Config.Validate = proofNone
 	ends(t, w, exitDone, "1 container runs")
+}
+
+// TestOfAProjectWithoutDataNothingIsSaid: nothing was validated, now or before.
+func TestOfAProjectWithoutDataNothingIsSaid(t *testing.T) {
+	w, fake := upAfter(t)
+	fake.Add(risingApp(nil))
+	w.Sources = nil
+	assert.NilError(t, os.WriteFile(filepath.Join(w.WorkingDir, "compose.yaml"), []byte("name: notes\nservices: {app: {image: app}}\n"), 0o600))
+	p, err := w.app.readProject(t.Context(), compose.Overrides{})
+	assert.NilError(t, err)
+	w.project = p
+	assert.NilError(t, w.readiness(t.Context(), nil))
+	assert.Equal(t, w.risen.text(), "1 container runs")
 }
 
 // TestAWaitThatIsInterruptedLeavesTheServicesAsTheyAre: its exit code says that it was.

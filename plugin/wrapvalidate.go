@@ -61,8 +61,8 @@ func (w *guarded) validateRisen(ctx context.Context, same bool) (string, error) 
 
 // validateChanged validates the sources that have changed.
 func (w *guarded) validateChanged(ctx context.Context, depth inventory.Depth) (string, error) {
-	w.leave(ctx) // a helper sees what was there when it began
-	w.way = nil
+	w.leave(ctx)               // a helper sees what was there when it began
+	w.way, w.apart = nil, true // and one that looks into stores needs room for copies of them
 	if err := w.lookAgain(ctx); err != nil {
 		return "", err
 	}
@@ -75,16 +75,21 @@ func (w *guarded) validateChanged(ctx context.Context, depth inventory.Depth) (s
 	}
 	known := w.readValidated()
 	var changed []string
+	some := false
 	for _, src := range w.Sources {
 		if src.Excluded != "" {
 			continue
 		}
+		some = true
 		was := known.Sources[src.Name]
 		if print := prints[src.Name]; print == "" || print != was.Print || !covers(inventory.Depth(was.Depth), depth) {
 			changed = append(changed, src.Name)
 		}
 	}
-	if len(changed) == 0 {
+	switch {
+	case !some:
+		return "", nil
+	case len(changed) == 0:
 		return "the data is as it was when it was last validated", nil
 	}
 	report, err := w.validateSources(ctx, changed, depth)
