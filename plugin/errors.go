@@ -149,6 +149,9 @@ func parts(err error) (all []error) {
 	case *outcome, *restore.RevertedError: // they say what became of it
 		return []error{err}
 	case interface{ Unwrap() []error }:
+		if joined := errors.Join(e.Unwrap()...); joined == nil || joined.Error() != err.Error() {
+			return []error{err} // one of several kinds, as those that cross from a helper
+		}
 		for _, err := range e.Unwrap() {
 			all = append(all, parts(err)...)
 		}
