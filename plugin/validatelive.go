@@ -111,9 +111,6 @@ func (s *session) validateData(ctx context.Context, o inventory.Options, opts va
 // planValidation decides how the live sources of a session are looked at.
 func (s *session) planValidation(ctx context.Context, o inventory.Options, more ...validate.More) (*validate.Plan, error) {
 	s.apart = true // private copies never come near the backups
-	if s.far != nil && s.far.scratch == "" {
-		s.leave(ctx) // a helper of before has no room for them
-	}
 	f, err := s.reach(ctx, reads)
 	if err != nil {
 		return nil, err

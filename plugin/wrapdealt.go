@@ -85,7 +85,7 @@ func (w *guarded) dealt(ctx context.Context) bool {
 	})
 	for {
 		standing, _, err := quiesce.Standing(ctx, w.Engine.Client, items)
-		if err == nil && len(standing) == 0 {
+		if err == nil && len(standing) == 0 && !w.rising(ctx) {
 			return true
 		}
 		select {
@@ -94,4 +94,10 @@ func (w *guarded) dealt(ctx context.Context) bool {
 		case <-time.After(dealtLook):
 		}
 	}
+}
+
+// rising tells whether what docker compose has made in the place of a container is still to be started, or cannot be looked at.
+func (w *guarded) rising(ctx context.Context) bool {
+	now, err := w.containers(ctx)
+	return err != nil || slices.ContainsFunc(now, func(c engine.Container) bool { return c.State == engine.Created && w.goes(c) })
 }

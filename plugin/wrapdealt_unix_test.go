@@ -4,6 +4,7 @@ package plugin
 
 import (
 	"testing"
+	"time"
 
 	"gotest.tools/v3/assert"
 	"gotest.tools/v3/poll"
@@ -30,6 +31,14 @@ func TestAnAttachedUpHoldsNoLockOnceServicesAreDealtWith(t *testing.T) {
 			holder, err := state.Holder()
 			assert.NilError(t, err)
 			assert.Assert(t, holder != nil, "before %s", service)
+			if service == "beside" { // this one it puts anew, and starts it in the end
+				b.fake.Remove(b.ids[service])
+				b.ids[service] = b.fake.Add(engine.Container{Name: "notes-beside-1", Project: "notes", Service: service, Number: "1", State: engine.Created})
+				time.Sleep(3 * dealtLook)
+				holder, err := state.Holder()
+				assert.NilError(t, err)
+				assert.Assert(t, holder != nil, "it is not started yet")
+			}
 			assert.NilError(t, b.fake.Start(t.Context(), b.ids[service]))
 			b.fake.SetState(b.ids[service], engine.Exited) // by Ctrl-C
 		}
