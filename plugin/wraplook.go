@@ -151,7 +151,7 @@ func (g *guardFacts) streamed(ctx context.Context, c engine.Container, m engine.
 			return guard.Content{}
 		case left(path.Clean(h.Name)):
 		case h.Typeflag != tar.TypeDir && !h.ModTime.Before(made.Truncate(time.Second)):
-			return guard.Content{Known: true, Files: 1, Bytes: h.Size, More: true, Text: "data, such as " + path.Base(h.Name) + ","}
+			return guard.Content{Known: true, Files: 1, Bytes: h.Size, More: true, Text: "data (such as " + path.Base(h.Name) + ")"}
 		}
 	}
 }
